@@ -1,0 +1,1 @@
+"""The competitors: one ``.py`` (method) and one ``.yaml`` (card) each."""

@@ -1,0 +1,35 @@
+"""What the verbs share: options spelled once, tables to stdout, everything else to stderr."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+if TYPE_CHECKING:  # pandas takes 0.4 s to import, and this module is imported for every --help
+    import pandas as pd
+
+ParamsFile: TypeAlias = Annotated[Path, typer.Option("--params", help="The grid's file.")]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
+
+
+def say(text: str) -> None:
+    """Print a line to stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def wrote(path: Path, *, then: str) -> None:
+    """Say what was written and which command comes next."""
+    say(f"wrote {path}; next: {then}")
+
+
+def show(table: "pd.DataFrame", *, as_json: bool) -> None:
+    """Print a table to stdout: aligned for people, or as a JSON list of records."""
+    if as_json:
+        print(json.dumps(json.loads(table.to_json(orient="records")), indent=1))
+        return
+    from tabulate import tabulate
+
+    rows = table.astype(object).where(table.notna(), "").to_numpy().tolist()
+    print(tabulate(rows, headers=list(table.columns), tablefmt="simple", disable_numparse=True))

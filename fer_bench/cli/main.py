@@ -1,0 +1,55 @@
+"""``fer-bench``: the program. Verbs stand in files of their own; none imports torch or pandas before it runs."""
+
+import sys
+
+import typer
+
+from fer_bench import __version__
+from fer_bench.cli._common import say
+from fer_bench.errors import FerBenchError
+
+app = typer.Typer(
+    name="fer-bench",
+    help="Which claims about facial expression recognition survive when everyone is measured the same way.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    *,
+    version: bool = typer.Option(False, "--version", help="Print the version."),  # noqa: FBT003 - typer's form
+) -> None:
+    if version:
+        print(f"fer-bench {__version__}")
+        raise typer.Exit
+
+
+def _register() -> None:
+    from fer_bench.cli import compare, data, describe, doctor, list_, report, run, score, verdict
+
+    app.command("doctor")(doctor.doctor)
+    app.command("list")(list_.list_)
+    app.command("describe")(describe.describe)
+    app.add_typer(data.app, name="data")
+    app.command("run")(run.run)
+    app.command("score")(score.score)
+    app.command("compare")(compare.compare)
+    app.command("verdict")(verdict.verdict)
+    app.command("report")(report.report)
+
+
+_register()
+
+
+def main() -> None:
+    """Run the program; a user's error is two lines and exit code 2."""
+    try:
+        app()
+    except FerBenchError as error:
+        say(f"error: {error}")
+        sys.exit(2)

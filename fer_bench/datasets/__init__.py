@@ -1,0 +1,58 @@
+"""Data sets, one file each: ``fer_bench/datasets/<name>.py`` registers ``dataset = Dataset(…)``.
+
+A data set's file knows how the release is laid out and what is officially in it. It yields a samples table and
+pixels; the rest of the harness sees only those.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+SPLITS = ("train", "val", "test")
+
+
+class Loaded(NamedTuple):
+    """A data set in memory.
+
+    Attributes:
+        samples: The samples table (columns in :mod:`fer_bench.tables.samples`), one row per picture, without
+        ``digest``. images: uint8 (n, h, w) or (n, h, w, 3), in the order of ``samples``.
+    """
+
+    samples: pd.DataFrame
+    images: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A data set, as the harness knows it.
+
+    Attributes:
+        title: Its usual name.
+        about: One sentence.
+        licence: Terms, in a few words, with where to ask.
+        citation: Paper to cite.
+        options: A ``params.Section`` with the data set's choices and their defaults.
+        n_classes: Number of expressions under given options.
+        label_rule: Name of the rule that made labels of votes under given options; ``released`` where labels are as
+        released. load: ``(source, options) -> Loaded``. Raises ``FerBenchError`` for anything missing, short or
+        unreadable. official_counts: ``options -> {split: counts per expression}`` of the release, or None where there
+        is no official count. write_toy: Write a small copy in the official layout into a folder, for tests; None for
+        embedded data sets. faces_may_be_shown: Whether pictures may be printed in a report.
+    """
+
+    title: str
+    about: str
+    licence: str
+    citation: str
+    options: type[Any]
+    n_classes: Callable[[Any], int]
+    label_rule: Callable[[Any], str]
+    load: Callable[[Path, Any], Loaded]
+    official_counts: Callable[[Any], Mapping[str, tuple[int, ...]] | None]
+    write_toy: Callable[[Path], None] | None = None
+    faces_may_be_shown: bool = False

@@ -1,0 +1,246 @@
+"""``params.yaml``, typed: the one place where choices that are numbers or lists are read.
+
+A misspelt key, a wrong type or a name that does not exist is an error that says where it stands. Other grids are
+whole files of the same form in ``grids/``; copying one over ``params.yaml`` makes it the active grid.
+"""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+
+from fer_bench import registry
+from fer_bench.errors import FerBenchError
+
+PARAMS = Path("params.yaml")
+
+Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Seed = Annotated[int, msgspec.Meta(ge=0)]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of ``params.yaml``: immutable, every key known."""
+
+
+class Prepare(Section, frozen=True, kw_only=True):
+    """How one data set is made ready.
+
+    Attributes:
+        source: Where the data set lies as released (a file or a folder); for an embedded one, the file that draws it.
+        options: The data set's own choices, checked by its file.
+    """
+
+    source: str
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class MethodChoice(Section, frozen=True, kw_only=True):
+    """How one method takes part.
+
+    Attributes:
+        recipe: Name of one of the method's recipes.
+        weights: ``none`` (random initialisation), ``timm`` (downloaded by timm) or a path; absent: what the recipe
+        asks for.
+    """
+
+    recipe: str
+    weights: str | None = None
+
+
+class Run(Section, frozen=True, kw_only=True):
+    """Which cells are carried out, and under which protocol.
+
+    Attributes:
+        seeds: One run per seed, data set and method.
+        protocol: A name in ``fer_bench/protocols``.
+        train_share: Stratified share of the training part that is used; 1 is all of it.
+        device: ``auto`` takes the accelerator where there is one.
+        precision: ``amp`` is mixed precision, for accelerators only; ``auto`` takes it where the device has it.
+        threads: CPU threads of torch. Other counts give other rounding, so it is fixed and recorded.
+    """
+
+    seeds: list[Seed]
+    protocol: Name = "honest"
+    train_share: Share = 1.0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "amp"] = "auto"
+    threads: Count = 1
+
+
+class Score(Section, frozen=True, kw_only=True):
+    """How scores and their intervals are computed.
+
+    Attributes:
+        metrics: Names in ``fer_bench/metrics``; the first is the primary one.
+        level: Coverage that intervals aim at.
+        n_resamples: Bootstrap resamples.
+        seed: Seed of the resampling.
+    """
+
+    metrics: list[Name]
+    level: Annotated[float, msgspec.Meta(gt=0.5, lt=1)] = 0.95
+    n_resamples: Annotated[int, msgspec.Meta(ge=100)] = 10_000
+    seed: Seed = 0
+
+
+class Compare(Section, frozen=True, kw_only=True):
+    """How methods are compared.
+
+    Attributes:
+        margin: Differences within ± this fraction count as practically equal; decided before looking.
+        metrics: Metrics that are compared.
+        baseline: Compare every method with this one; absent: all pairs.
+    """
+
+    metrics: list[Name]
+    margin: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.005
+    baseline: Name | None = None
+
+
+class Report(Section, frozen=True, kw_only=True):
+    """What the report says about itself.
+
+    Attributes:
+        title: Its heading.
+        scale: One sentence on what the grid's scale allows to say; printed under every table.
+        figures: Methods whose confusion matrices are drawn; empty: all.
+    """
+
+    title: str
+    scale: str
+    figures: list[Name] = msgspec.field(default_factory=list)
+
+
+class Params(Section, frozen=True, kw_only=True):
+    """All of ``params.yaml``: the data sets are the keys of ``prepare``, the methods those of ``methods``."""
+
+    grid: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
+    prepare: dict[Name, Prepare]
+    run: Run
+    methods: dict[Name, MethodChoice]
+    score: Score
+    compare: Compare
+    report: Report
+
+    @property
+    def results(self) -> Path:
+        """The folder that the grid's results go to."""
+        return Path("results") / self.grid
+
+
+def read(path: Path = PARAMS) -> Params:
+    """Read and check a params file.
+
+    Raises:
+        FerBenchError: If it is missing, is not YAML, has a misspelt key, a wrong type, a name that does not exist, or
+            an empty list or one with a repeated entry.
+    """
+    try:
+        params: Params = from_yaml(path.read_text(encoding="utf-8"), Params, where=str(path))
+    except FileNotFoundError:
+        raise FerBenchError(
+            f"no file {path} here", fix="run fer-bench in the project's folder, or name a grid's file with --params"
+        ) from None
+    _check_names(params, path)
+    return params
+
+
+def from_yaml(text: str, kind: type[Any], *, where: str) -> Any:  # noqa: ANN401 - an instance of `kind`
+    """Parse YAML into a typed structure.
+
+    Args:
+        text: The file's text.
+        kind: A ``msgspec.Struct``.
+        where: The file's name, for errors.
+
+    Raises:
+        FerBenchError: If the text is not YAML or does not fit ``kind``.
+    """
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise FerBenchError(f"{where}: not valid YAML: {error}", fix="mend the line that the message names") from None
+    return convert(data, kind, where=where)
+
+
+def convert(data: object, kind: type[Any], *, where: str) -> Any:  # noqa: ANN401 - an instance of `kind`
+    """Convert plain data into a typed structure.
+
+    Raises:
+        FerBenchError: With the path of the value that does not fit, and for an unknown key the nearest known one.
+    """
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        raise FerBenchError(f"{where}: {_place(str(error))}", fix=_fix(str(error), kind)) from None
+
+
+def _place(message: str) -> str:
+    """Turn msgspec's ``… - at `$.run.seeds[0]``` into ``run.seeds[0]: …``."""
+    found = re.fullmatch(r"(.*) - at `(?:key in )?\$\.?(.*)`", message)
+    return f"{found[2]}: {found[1]}" if found and found[2] else message.removesuffix(" - at `$`")
+
+
+def _fix(message: str, kind: type[Any]) -> str:
+    unknown = re.search(r"unknown field `(\w+)`", message)
+    if not unknown:
+        return "give the value the type and range that the message names"
+    fields = sorted(_all_fields(kind))
+    near = difflib.get_close_matches(unknown[1], fields, n=1)
+    return f"did you mean {near[0]}?" if near else f"remove it; known keys: {', '.join(fields)}"
+
+
+def _all_fields(kind: type[Any]) -> set[str]:
+    found: set[str] = set()
+    for field in msgspec.structs.fields(kind):
+        found.add(field.name)
+        for inner in (field.type, *getattr(field.type, "__args__", ())):
+            if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+                found |= _all_fields(inner)
+    return found
+
+
+def _check_names(params: Params, path: Path) -> None:
+    _check_lists(params, path)
+    for kind, chosen in (
+        ("datasets", params.prepare),
+        ("methods", params.methods),
+        ("protocols", [params.run.protocol]),
+        ("metrics", [*params.score.metrics, *params.compare.metrics]),
+    ):
+        for name in chosen:
+            registry.path_of(kind, name)
+    missing = set(params.compare.metrics) - set(params.score.metrics)
+    if missing:
+        raise FerBenchError(
+            f"{path}: compare.metrics has {', '.join(sorted(missing))}, which score.metrics lacks",
+            fix="add it to score.metrics",
+        )
+    baseline = [] if params.compare.baseline is None else [params.compare.baseline]
+    for place, names in (("compare.baseline", baseline), ("report.figures", params.report.figures)):
+        for name in names:
+            if name not in params.methods:
+                raise FerBenchError(
+                    f"{path}: {place} names '{name}', which methods lacks", fix=f"one of: {', '.join(params.methods)}"
+                )
+
+
+def _check_lists(params: Params, path: Path) -> None:
+    lists: dict[str, list[Any]] = {
+        "prepare": list(params.prepare),
+        "methods": list(params.methods),
+        "run.seeds": list(params.run.seeds),
+        "score.metrics": list(params.score.metrics),
+        "compare.metrics": list(params.compare.metrics),
+    }
+    for place, values in lists.items():
+        if not values:
+            raise FerBenchError(f"{path}: {place} is empty", fix=f"name at least one in {place}")
+        repeated = sorted({str(value) for value in values if values.count(value) > 1})
+        if repeated:
+            raise FerBenchError(f"{path}: {place} repeats {', '.join(repeated)}", fix="each may stand there once")

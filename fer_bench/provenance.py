@@ -1,0 +1,78 @@
+"""What a number was made with: commit, versions, digests of code and files."""
+
+import hashlib
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+"""The project's folder, where the packages stand side by side."""
+
+PACKAGES = ("torch", "torchvision", "timm", "mmengine-lite", "numpy", "pandas", "scipy", "scikit-learn", "scikit-image")
+_CODE = ("fer_bench", "baselines", "params.yaml", "dvc.yaml", "pyproject.toml")
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, as hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def code_digest(packages: Iterable[str]) -> str:
+    """Return a digest of the source of every module loaded from ``packages``.
+
+    Args:
+        packages: Dotted prefixes, e.g. ``fer_bench.training``.
+    """
+    prefixes = tuple(packages)
+    digest = hashlib.sha256()
+    for name, module in sorted(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes):
+            digest.update(name.encode() + Path(file).read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def commit() -> tuple[str | None, bool]:
+    """Return the project's commit and whether its code or parameters differ from it; (None, True) outside git."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        changed = _git("status", "--porcelain", "--", *_CODE)
+    except (OSError, subprocess.CalledProcessError):
+        return None, True
+    return head, bool(changed)
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - fixed words
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that numbers depend on; those not installed are left out."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, str]:
+    """Return what the machine is, as far as it may change a number: system, architecture, processor."""
+    return {"system": platform.system(), "architecture": platform.machine(), "processor": _processor()}
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"

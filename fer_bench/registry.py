@@ -1,0 +1,85 @@
+"""A file's name is its registration: ``baselines/dan.py`` *is* the method ``dan``.
+
+Listing looks at folders and imports nothing. Loading imports one module and returns the attribute that bears the
+kind's name (``method`` in ``baselines/dan.py``, ``metric`` in ``fer_bench/metrics/accuracy.py``). Names that begin
+with ``_`` are private.
+"""
+
+import difflib
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from fer_bench.errors import FerBenchError
+
+KINDS: dict[str, tuple[str, str]] = {
+    # kind: (package, file suffix)
+    "methods": ("baselines", ".py"),
+    "cards": ("baselines", ".yaml"),
+    "datasets": ("fer_bench.datasets", ".py"),
+    "protocols": ("fer_bench.protocols", ".py"),
+    "metrics": ("fer_bench.metrics", ".py"),
+    "audits": ("fer_bench.audits", ".py"),
+}
+
+
+def folder(kind: str) -> Path:
+    """Return the folder whose files are the things of one kind.
+
+    Raises:
+        FerBenchError: If the folder's package is not installed.
+    """
+    package, _ = KINDS[kind]
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise FerBenchError(
+            f"the package {package}, which holds the {kind}, cannot be imported",
+            fix="install the project where it stands: pip install -e .",
+        )
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def names(kind: str) -> list[str]:
+    """Return the names of all things of one kind, sorted."""
+    _, suffix = KINDS[kind]
+    return sorted(path.stem for path in folder(kind).glob(f"*{suffix}") if not path.stem.startswith("_"))
+
+
+def path_of(kind: str, name: str) -> Path:
+    """Return the file that is the thing.
+
+    Raises:
+        FerBenchError: If there is no such file; the fix names the nearest.
+    """
+    known = names(kind)
+    singular = kind.removesuffix("s")
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise FerBenchError(
+            f"unknown {singular} '{name}'; there are: {', '.join(known)}",
+            fix=f"{hint}to add one, see CONTRIBUTING.md",
+        )
+    return folder(kind) / f"{name}{KINDS[kind][1]}"
+
+
+def load(kind: str, name: str) -> Any:  # noqa: ANN401 - what it is depends on the kind
+    """Import one file and return what it registers.
+
+    Args:
+        kind: A key of :data:`KINDS` whose suffix is ``.py``.
+        name: The file's stem.
+
+    Raises:
+        FerBenchError: If there is no such file, or it defines nothing under its kind's name.
+    """
+    file = path_of(kind, name)
+    module = importlib.import_module(f"{KINDS[kind][0]}.{name}")
+    singular = kind.removesuffix("s")
+    try:
+        return getattr(module, singular)
+    except AttributeError:
+        raise FerBenchError(
+            f"{file.name} defines no '{singular}'", fix=f"end the file with `{singular} = …`; see CONTRIBUTING.md"
+        ) from None

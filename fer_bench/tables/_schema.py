@@ -1,0 +1,95 @@
+"""What every table shares: columns with types, reading that checks, writing that repeats byte for byte."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import pandas as pd
+
+from fer_bench.errors import FerBenchError
+
+ColumnType: TypeAlias = Literal["str", "int", "float", "bool"]
+_DTYPES: Mapping[ColumnType, Any] = {"str": "string", "int": "Int64", "float": "Float64", "bool": "boolean"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schema:
+    """The columns of a table.
+
+    Attributes:
+        name: As used in errors.
+        columns: Name to type. Missing values are allowed only in ``optional``.
+        key: Columns that together name a row; rows are sorted by them.
+        optional: Columns whose cells may be empty.
+        remake: The command that makes the table anew.
+    """
+
+    name: str
+    columns: Mapping[str, ColumnType]
+    key: tuple[str, ...]
+    optional: frozenset[str] = frozenset()
+    remake: str
+
+    def frame(self, rows: list[dict[str, object]]) -> pd.DataFrame:
+        """Make a table of rows, checked.
+
+        Raises:
+            FerBenchError: As :meth:`check`.
+        """
+        return self.check(pd.DataFrame(rows, columns=list(self.columns)), where=self.name)
+
+    def check(self, table: pd.DataFrame, *, where: str) -> pd.DataFrame:
+        """Return the table with the right types, sorted by its key.
+
+        Raises:
+            FerBenchError: For missing or unknown columns, values of a wrong type, empty cells or repeated keys.
+        """
+        missing = [name for name in self.columns if name not in table.columns]
+        unknown = [str(name) for name in table.columns if name not in self.columns]
+        if missing or unknown:
+            said = [f"missing {', '.join(missing)}"] * bool(missing) + [f"unknown {', '.join(unknown)}"] * bool(unknown)
+            raise FerBenchError(f"{where}: columns: {'; '.join(said)}", fix=f"make it anew: {self.remake}")
+        for name, kind in self.columns.items():
+            try:
+                table = table.assign(**{name: table[name].astype(_DTYPES[kind])})
+            except (TypeError, ValueError):
+                raise FerBenchError(
+                    f"{where}: column {name} is not all of type {kind}", fix=f"make it anew: {self.remake}"
+                ) from None
+            if name not in self.optional and table[name].isna().any():
+                row = int(table[name].isna().to_numpy().argmax()) + 2
+                raise FerBenchError(
+                    f"{where}: column {name} is empty in line {row}", fix=f"make it anew: {self.remake}"
+                )
+        repeated = table.duplicated(list(self.key))
+        if repeated.any():
+            first = table.loc[repeated, list(self.key)].iloc[0]
+            said_key = ", ".join(f"{name}={value}" for name, value in first.items())
+            raise FerBenchError(f"{where}: two rows with {said_key}", fix=f"make it anew: {self.remake}")
+        return table.loc[:, list(self.columns)].sort_values(list(self.key), kind="stable", ignore_index=True)
+
+    def read(self, path: Path) -> pd.DataFrame:
+        """Read and check a table.
+
+        Raises:
+            FerBenchError: If the file is missing, is not CSV, or does not pass :meth:`check`.
+        """
+        try:
+            # keep_default_na: a method called "none" is not a missing value
+            table = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
+        except FileNotFoundError:
+            raise FerBenchError(f"no {self.name} at {path}", fix=f"make it: {self.remake}") from None
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+            raise FerBenchError(f"{path}: not a CSV table: {error}", fix=f"make it anew: {self.remake}") from None
+        return self.check(table, where=str(path))
+
+    def write(self, table: pd.DataFrame, path: Path) -> None:
+        """Check, sort and write a table; equal contents give equal bytes.
+
+        Raises:
+            FerBenchError: As :meth:`check`.
+        """
+        table = self.check(table, where=self.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table.to_csv(path, index=False, float_format="%.9g", lineterminator="\n")

@@ -1,0 +1,49 @@
+"""``samples.csv``: one row per picture of a prepared data set, in the order of its image store.
+
+Columns: ``sample_id`` (the data set's own stable name), ``split`` (train, val or test, as released), ``label`` (index
+in :mod:`fer_bench.expressions`; -1 where the label rule drops the sample), ``source`` (path or row in the release),
+``subject`` (the person, empty where unknown), ``digest`` (SHA-256 of shape and pixels, first 16 hex digits), and
+where annotators are known one ``votes_<name>`` per vote.
+"""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_bench.tables._schema import Schema
+
+_BASE = {"sample_id": "str", "split": "str", "label": "int", "source": "str", "subject": "str", "digest": "str"}
+
+
+def schema(votes: tuple[str, ...] = ()) -> Schema:
+    """Return the schema of a samples table with these ``votes_…`` columns."""
+    return Schema(
+        name="samples table",
+        columns={**_BASE, **dict.fromkeys(votes, "int")},  # type: ignore[dict-item]
+        key=("sample_id",),
+        optional=frozenset({"subject"}),
+        remake="fer-bench data prepare DATASET",
+    )
+
+
+def vote_columns(columns: list[str]) -> tuple[str, ...]:
+    """Return those columns that hold votes."""
+    return tuple(name for name in columns if name.startswith("votes_"))
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read and check a samples table.
+
+    Raises:
+        FerBenchError: If it is missing or does not fit.
+    """
+    header = list(pd.read_csv(path, nrows=0).columns) if path.exists() else []
+    return schema(vote_columns(header)).read(path)
+
+
+def digest(image: np.ndarray) -> str:
+    """Return the first 16 hex digits of the SHA-256 of a picture's shape and pixels (uint8, (h, w) or (h, w, 3))."""
+    head = "x".join(str(side) for side in image.shape).encode()
+    return hashlib.sha256(head + np.ascontiguousarray(image).tobytes()).hexdigest()[:16]
