@@ -132,6 +132,10 @@ class Params(Section, frozen=True, kw_only=True):
         """The folder that the grid's results go to."""
         return Path("results") / self.grid
 
+    def cell(self, dataset: str, method: str, seed: int) -> Path:
+        """Return the folder of one run."""
+        return self.results / "runs" / dataset / method / f"seed{seed}"
+
 
 def read(path: Path = PARAMS) -> Params:
     """Read and check a params file.

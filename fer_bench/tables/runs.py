@@ -1,6 +1,109 @@
-"""``runs.csv``: one row per cell of the grid, failed ones too."""
+"""``run.json``, the record that a run leaves, and ``runs.csv``: one row per cell of the grid, failed ones too."""
 
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from fer_bench import params
+from fer_bench.errors import FerBenchError
+from fer_bench.params import Section
 from fer_bench.tables._schema import Schema
+
+_RUN = "fer-bench run METHOD --dataset DATASET --seed SEED"
+
+
+class RunRecord(Section, frozen=True, kw_only=True):
+    """Everything on record about one run.
+
+    Attributes:
+        dataset: Data set.
+        method: Method.
+        seed: The run's seed.
+        protocol: Protocol.
+        recipe: The recipe's name.
+        settings: The recipe, resolved, as plain data.
+        n_classes: Expressions told apart.
+        label_rule: How votes became labels; ``released`` where labels are as released.
+        weights: ``none``, ``timm:<tag>`` or ``file:<name>``.
+        weights_digest: SHA-256 of the weights file.
+        couples_batch: Whether logits depend on batch mates, so that samples were predicted one at a time.
+        status: ``failed`` where training diverged.
+        error: What went wrong.
+        n_train: Samples that train.
+        n_select: Samples that select.
+        n_report: Samples that are reported.
+        epochs: Epochs carried out; None for methods fitted in one go.
+        selected: Selection to epoch, 1-based.
+        train_s: Wall time of training or fitting.
+        predict_s: Wall time of predicting the reported part once.
+        peak_memory_mb: Of the process, or of the accelerator where one was used.
+        n_parameters: All parameters.
+        n_trainable: Trained parameters.
+        device: As torch names it, or ``cpu``.
+        threads: CPU threads.
+        precision: ``fp32`` or ``amp``.
+        commit: The project's commit.
+        dirty: Whether code or parameters differed from it.
+        digests: Of the samples table, of the split, and of the code that trained.
+        versions: Of Python and packages.
+        machine: System, architecture, processor.
+    """
+
+    dataset: str
+    method: str
+    seed: int
+    protocol: str
+    recipe: str
+    settings: dict[str, Any]
+    n_classes: int
+    label_rule: str
+    weights: str
+    weights_digest: str | None = None
+    couples_batch: bool = False
+    status: Literal["ok", "failed"] = "ok"
+    error: str | None = None
+    n_train: int
+    n_select: int
+    n_report: int
+    epochs: int | None = None
+    selected: dict[str, int] = msgspec.field(default_factory=dict)
+    train_s: float | None = None
+    predict_s: float | None = None
+    peak_memory_mb: float | None = None
+    n_parameters: int | None = None
+    n_trainable: int | None = None
+    device: str
+    threads: int
+    precision: str = "fp32"
+    commit: str | None = None
+    dirty: bool
+    digests: dict[str, str]
+    versions: dict[str, str]
+    machine: dict[str, str]
+
+
+def write_record(record: RunRecord, path: Path) -> None:
+    """Write a run's record as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+
+
+def read_record(path: Path) -> RunRecord:
+    """Read a run's record.
+
+    Raises:
+        FerBenchError: If it is missing or does not fit.
+    """
+    try:
+        data = msgspec.json.decode(path.read_bytes())
+    except FileNotFoundError:
+        raise FerBenchError(f"no run record at {path}", fix=f"carry the run out: {_RUN}") from None
+    except msgspec.DecodeError as error:
+        raise FerBenchError(f"{path}: not JSON: {error}", fix=f"carry the run out again: {_RUN}") from None
+    record: RunRecord = params.convert(data, RunRecord, where=str(path))
+    return record
+
 
 runs = Schema(
     name="runs table",
@@ -41,3 +144,14 @@ runs = Schema(
     ),
     remake="fer-bench score",
 )  # fmt: skip
+
+
+def row(record: RunRecord) -> dict[str, object]:
+    """Return a record's row of the runs table."""
+    data = {name: getattr(record, name) for name in runs.columns if hasattr(record, name)}
+    return {
+        **data,
+        "batch_mates": "coupled" if record.couples_batch else "independent",
+        "epoch_best_on_val": record.selected.get("best_on_val"),
+        "epoch_best_on_test": record.selected.get("best_on_test"),
+    }
