@@ -114,6 +114,7 @@ runs = Schema(
         "protocol": "str",
         "recipe": "str",
         "label_rule": "str",
+        "n_classes": "int",
         "weights": "str",  # none, timm:<tag>, or file:<name>
         "weights_digest": "str",
         "batch_mates": "str",  # independent, or coupled: logits depend on the batch, so samples were predicted singly
@@ -138,7 +139,7 @@ runs = Schema(
     key=("dataset", "method", "seed"),
     optional=frozenset(
         {
-            "weights_digest", "error", "epochs", "epoch_best_on_val", "epoch_best_on_test", "peak_memory_mb",
+            "n_classes", "weights_digest", "error", "epochs", "epoch_best_on_val", "epoch_best_on_test", "peak_memory_mb",
             "n_parameters", "n_trainable", "predict_s", "train_s", "commit",
         }
     ),
