@@ -113,8 +113,8 @@ runs = Schema(
         "seed": "int",
         "protocol": "str",
         "recipe": "str",
-        "label_rule": "str",
         "n_classes": "int",
+        "label_rule": "str",
         "weights": "str",  # none, timm:<tag>, or file:<name>
         "weights_digest": "str",
         "batch_mates": "str",  # independent, or coupled: logits depend on the batch, so samples were predicted singly
@@ -139,8 +139,8 @@ runs = Schema(
     key=("dataset", "method", "seed"),
     optional=frozenset(
         {
-            "n_classes", "weights_digest", "error", "epochs", "epoch_best_on_val", "epoch_best_on_test", "peak_memory_mb",
-            "n_parameters", "n_trainable", "predict_s", "train_s", "commit",
+            "weights_digest", "error", "epochs", "epoch_best_on_val", "epoch_best_on_test", "peak_memory_mb",
+            "n_classes", "n_parameters", "n_trainable", "predict_s", "train_s", "commit",
         }
     ),
     remake="fer-bench score",
