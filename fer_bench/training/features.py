@@ -1,0 +1,101 @@
+"""Features of a frozen trunk, computed once per picture and view instead of once per epoch.
+
+They are kept in half precision under ``.fer-bench/features``, named by a digest of what they were computed from
+(weights, code, pictures, size), and shared by all runs where these are the same. The folder may be deleted at any time.
+"""
+
+import hashlib
+import os
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import track
+from torch import nn
+
+from fer_bench import provenance
+from fer_bench.method import Training
+from fer_bench.training import pictures
+
+FOLDER = Path(".fer-bench/features")
+_BATCH = 32
+
+
+def can_be_stored(training: Training) -> bool:
+    """Whether features can stand for pictures: the trunk is frozen, and pictures are changed by mirroring alone."""
+    return training.frozen_trunk and set(training.augment) <= {"flip"}
+
+
+def digest_of(trunk: nn.Module) -> str:
+    """Return a digest of a trunk's structure, parameters and buffers, and of the code it runs."""
+    code = provenance.code_digest(("baselines", "fer_bench.training.pictures", "fer_bench.training.features"))
+    digest = hashlib.sha256(f"{trunk!r}/{code}/{metadata.version('timm')}/{torch.__version__}".encode())
+    for name, tensor in sorted(trunk.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def stored(
+    trunk: nn.Module,
+    trunk_digest: str,
+    images: np.ndarray,
+    rows: np.ndarray,
+    *,
+    side: int,
+    mirrored: bool,
+    device: torch.device,
+) -> np.ndarray:
+    """Return the trunk's features of pictures, from the store or computed into it.
+
+    Args:
+        trunk: In evaluation mode.
+        trunk_digest: From :func:`digest_of`.
+        images: The image store.
+        rows: (n,) rows whose features are wanted.
+        side: Side in pixels to which pictures are resized.
+        mirrored: Mirror the pictures first.
+        device: Where the trunk runs.
+
+    Returns:
+        float16 (n, c, …), memory-mapped, read-only, in the order of ``rows``.
+    """
+    key = hashlib.sha256(f"{trunk_digest}/{side}/{mirrored}/{torch.get_num_threads()}/{device.type}".encode())
+    key.update(np.ascontiguousarray(rows, dtype=np.int64).tobytes())
+    for row in rows:
+        key.update(images[row].tobytes())
+    path = FOLDER / f"{key.hexdigest()[:32]}.npy"
+    if not path.exists():
+        _compute(trunk, images, rows, path, side=side, mirrored=mirrored, device=device)
+    features: np.ndarray = np.load(path, mmap_mode="r")
+    return features
+
+
+@torch.no_grad()
+def _compute(
+    trunk: nn.Module,
+    images: np.ndarray,
+    rows: np.ndarray,
+    path: Path,
+    *,
+    side: int,
+    mirrored: bool,
+    device: torch.device,
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.part")  # two runs may compute the same; the last rename wins
+    trunk.to(device).eval()
+    target: np.memmap | None = None
+    said = f"features of {len(rows)} {'mirrored ' if mirrored else ''}pictures"
+    for start in track(range(0, len(rows), _BATCH), description=said, disable=not os.isatty(2)):
+        chosen = rows[start : start + _BATCH]
+        batch = pictures.as_tensor(torch.from_numpy(np.ascontiguousarray(images[chosen])).to(device))
+        batch = pictures.resize(batch, side)
+        found = trunk(batch.flip(-1) if mirrored else batch).to(torch.float16).cpu().numpy()
+        if target is None:
+            shape = (len(rows), *found.shape[1:])
+            target = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
+        target[start : start + len(chosen)] = found
+    if target is not None:
+        target.flush()
+    partial.replace(path)

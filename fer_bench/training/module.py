@@ -1,0 +1,128 @@
+"""A method's module as mmengine's runner wants it: losses while training, logits while validating."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.model import BaseModel
+from torch import nn
+from torch.nn import functional
+
+from fer_bench.errors import FerBenchError
+from fer_bench.method import Batch, Training
+from fer_bench.training import pictures
+
+PREDICT_BATCH = 64
+"""Samples per step when predicting. It changes rounding only: logits may not depend on batch mates."""
+
+
+def cross_entropy(model: nn.Module, batch: Batch) -> torch.Tensor:
+    """Compute the mean over the batch of each sample's weighted cross-entropy (divided by n, as Keras does)."""
+    logits = model.head(batch.inputs) if batch.from_features else model(batch.inputs)
+    losses = functional.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=batch.label_smoothing)
+    return (losses * batch.sample_weights).mean()
+
+
+def class_weights(labels: np.ndarray, n_classes: int, kind: str) -> torch.Tensor:
+    """Return the weight of each expression's loss.
+
+    Args:
+        labels: (n,) labels of the training part.
+        n_classes: K.
+        kind: ``none`` (all 1) or ``balanced`` (n / (K n_k)).
+
+    Returns:
+        (K,) float32.
+
+    Raises:
+        FerBenchError: If weights are to be balanced and an expression has no training sample.
+    """
+    if kind == "none":
+        return torch.ones(n_classes)
+    counts = np.bincount(labels, minlength=n_classes)
+    if (counts == 0).any():
+        absent = ", ".join(str(index) for index in np.flatnonzero(counts == 0))
+        raise FerBenchError(
+            f"class weights cannot be balanced: no training sample of expression {absent}",
+            fix="raise run.train_share, or choose a recipe whose class_weights are 'none'",
+        )
+    return torch.tensor(len(labels) / (n_classes * counts), dtype=torch.float32)
+
+
+class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
+    """Wraps a method's module.
+
+    Args:
+        model: With children ``trunk`` and ``head``.
+        training: The recipe's settings.
+        weights: (K,) weight of each expression's loss.
+        loss: ``(model, batch) -> scalar``.
+        couples_batch: Predict one sample at a time.
+        from_features: Inputs are the trunk's features, not pictures.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        training: Training,
+        *,
+        weights: torch.Tensor,
+        loss: Callable[[Any, Batch], torch.Tensor],
+        couples_batch: bool,
+        from_features: bool,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.training_settings = training
+        self.loss = loss
+        self.couples_batch = couples_batch
+        self.from_features = from_features
+        self.epoch = 0
+        self.register_buffer("class_weights", weights, persistent=False)
+        if training.frozen_trunk:
+            model.trunk.requires_grad_(requires_grad=False)
+
+    def train(self, mode: bool = True) -> "RunnerModel":  # noqa: FBT001, FBT002 - torch's signature
+        """Set the mode; a frozen trunk stays in evaluation mode, batch statistics included."""
+        super().train(mode)
+        if self.training_settings.frozen_trunk:
+            self.model.trunk.eval()
+        return self
+
+    def forward(
+        self,
+        inputs: torch.Tensor,
+        labels: torch.Tensor,
+        rows: torch.Tensor,
+        draws: torch.Tensor,
+        mode: str = "predict",
+    ) -> torch.Tensor | dict[str, torch.Tensor]:
+        """Return losses (``mode="loss"``) or logits (n, k)."""
+        prepared = self._prepare(inputs, draws if mode == "loss" else None)
+        if mode != "loss":
+            return self._predict(prepared)
+        batch = Batch(
+            inputs=prepared,
+            from_features=self.from_features,
+            labels=labels,
+            sample_weights=self.class_weights[labels],
+            label_smoothing=self.training_settings.label_smoothing,
+            rows=rows,
+            epoch=self.epoch,
+        )
+        return {"loss": self.loss(self.model, batch)}
+
+    def _prepare(self, inputs: torch.Tensor, draws: torch.Tensor | None) -> torch.Tensor:
+        if self.from_features:
+            return inputs.to(torch.float32)
+        images = pictures.resize(pictures.as_tensor(inputs), self.training_settings.image_size_px)
+        if draws is None:
+            return images
+        return pictures.augment(images, draws, self.training_settings.augment)
+
+    def _predict(self, prepared: torch.Tensor) -> torch.Tensor:
+        features = prepared if self.from_features else self.model.trunk(prepared)
+        if not self.couples_batch:
+            return self.model.head(features)  # type: ignore[no-any-return]
+        return torch.cat([self.model.head(features[i : i + 1]) for i in range(len(features))])

@@ -1,0 +1,132 @@
+"""Batches of pictures or of stored features, and the random draws that change them.
+
+Every draw belongs to a sample and an epoch, not to a batch or a worker: a run that was killed and goes on, a run on
+another device, and a run with another batch size see the same changes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from fer_bench import seeds
+from fer_bench.arrays import ImageBatch
+from fer_bench.method import Augmentation
+
+N_DRAWS = 5
+"""Uniform numbers per sample and epoch: flip, contrast, scale, shift along x, shift along y."""
+
+_CONTRAST = 0.3  # Keras RandomContrast(0.3), as in the released Conv-cut and PAtt-Lite code
+_SCALE = 0.1  # crop: up to 10 % closer or farther
+_SHIFT = 0.1  # crop: up to 10 % of half a side
+
+
+@dataclass
+class Part(Dataset[dict[str, torch.Tensor]]):
+    """Samples of one part, read in whole batches from memory-mapped arrays.
+
+    Attributes:
+        images: uint8 (n, h, w) or (n, h, w, 3), the whole image store.
+        rows: Rows of the image store that belong to the part, in the part's order.
+        labels: (n,) their labels.
+        seed: Seed of the run.
+        features: float16 (n, c, …) features that stand for the pictures, and those of the mirrored pictures.
+        epoch: Set before each epoch.
+    """
+
+    images: np.ndarray
+    rows: np.ndarray
+    labels: np.ndarray
+    seed: int
+    features: tuple[np.ndarray, np.ndarray | None] | None = None
+    epoch: int = 0
+    _draws: np.ndarray | None = field(default=None, repr=False)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Renew the draws."""
+        self.epoch = epoch
+        self._draws = seeds.generator(self.seed, "augment", epoch).random((len(self), N_DRAWS), dtype=np.float32)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        """Return a batch of one."""
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: Sequence[int]) -> dict[str, torch.Tensor]:
+        """Return a batch: ``inputs``, ``labels``, ``rows`` (positions in the part) and ``draws``."""
+        chosen = np.asarray(indices)
+        draws = np.ones((len(chosen), N_DRAWS), dtype=np.float32) if self._draws is None else self._draws[chosen]
+        return {
+            "inputs": torch.from_numpy(self._inputs(chosen, draws)),
+            "labels": torch.from_numpy(self.labels[chosen].astype(np.int64)),
+            "rows": torch.from_numpy(chosen.astype(np.int64)),
+            "draws": torch.from_numpy(draws),
+        }
+
+    def _inputs(self, chosen: np.ndarray, draws: np.ndarray) -> np.ndarray:
+        if self.features is None:
+            return np.ascontiguousarray(self.images[self.rows[chosen]])
+        plain, mirrored = self.features
+        inputs = plain[chosen]
+        if mirrored is not None:
+            flipped = mirrored_half(draws)
+            inputs[flipped] = mirrored[chosen[flipped]]
+        return inputs
+
+
+def mirrored_half(draws: Any) -> Any:  # noqa: ANN401 - NumPy array or tensor
+    """Return which samples are mirrored: those whose first draw is below one half."""
+    return draws[:, 0] < 0.5
+
+
+def as_tensor(images: torch.Tensor) -> ImageBatch:
+    """Turn uint8 pictures (n, h, w) or (n, h, w, 3) into float32 (n, 3, h, w) in [0, 1]; grey is repeated."""
+    if images.ndim == 3:
+        images = images.unsqueeze(-1).expand(-1, -1, -1, 3)
+    return images.permute(0, 3, 1, 2).to(torch.float32).div(255)
+
+
+def resize(images: ImageBatch, side: int) -> ImageBatch:
+    """Resize to ``side`` × ``side`` px, bilinearly without antialiasing (Keras ``Resizing``, OpenCV's default)."""
+    if images.shape[-2:] == (side, side):
+        return images
+    return functional.interpolate(images, size=(side, side), mode="bilinear", align_corners=False)
+
+
+def augment(images: ImageBatch, draws: torch.Tensor, changes: Sequence[Augmentation]) -> ImageBatch:
+    """Change training pictures at random.
+
+    Args:
+        images: (n, 3, h, w) in [0, 1].
+        draws: (n, :data:`N_DRAWS`) uniform numbers in [0, 1).
+        changes: Which changes, in order.
+
+    Returns:
+        Pictures of the same shape, in [0, 1].
+    """
+    for change in changes:
+        if change == "flip":
+            images = torch.where(mirrored_half(draws)[:, None, None, None], images.flip(-1), images)
+        elif change == "contrast":
+            factor = 1 + _CONTRAST * (2 * draws[:, 1] - 1)
+            mean = images.mean(dim=(2, 3), keepdim=True)
+            images = (mean + (images - mean) * factor[:, None, None, None]).clamp(0, 1)
+        else:
+            images = _shifted(images, draws)
+    return images
+
+
+def _shifted(images: ImageBatch, draws: torch.Tensor) -> ImageBatch:
+    scale = 1 + _SCALE * (2 * draws[:, 2] - 1)
+    shift = _SHIFT * (2 * draws[:, 3:5] - 1)
+    theta = images.new_zeros(len(images), 2, 3)
+    theta[:, 0, 0] = theta[:, 1, 1] = scale
+    theta[:, :, 2] = shift
+    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
