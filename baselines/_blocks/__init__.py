@@ -1,0 +1,1 @@
+"""Parts that more than one method is made of. A method's own parts stand in its own file."""

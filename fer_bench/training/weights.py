@@ -1,0 +1,192 @@
+"""Initial weights of trunks: none, timm's download, or a file. What was asked for is what is used, or an error."""
+
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+from timm.models import load_state_dict
+from torch import nn
+
+from fer_bench.errors import FerBenchError
+from fer_bench.method import Weights
+from fer_bench.provenance import sha256_of_file
+
+_RANDOM = "or ask for random initialisation with `weights: none` there"
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+_SHOWN = 3  # layers named in an error
+
+
+def resolve(name: str | None, recipe_weights: str) -> Weights:
+    """Return which weights a run starts from.
+
+    Args:
+        name: What ``params.yaml`` says under ``methods.<method>.weights``; None: what the recipe asks for.
+        recipe_weights: What the recipe asks for.
+
+    Raises:
+        FerBenchError: If a file is asked for and is not there.
+    """
+    asked = recipe_weights if name is None else name
+    if asked == "none":
+        return Weights("none")
+    if asked == "timm":
+        return Weights("timm")
+    path = Path(asked)
+    if not path.is_file():
+        raise FerBenchError(
+            f"no weights file {asked}",
+            fix=f"put it there, or name another file in params.yaml (methods.<method>.weights), {_RANDOM}",
+        )
+    return Weights("file", path)
+
+
+def describe(weights: Weights, timm_name: str | None) -> str:
+    """Return how the runs table spells the weights: ``none``, ``timm:<tag>`` or ``file:<name>``.
+
+    Args:
+        weights: From :func:`resolve`.
+        timm_name: The trunk's name in timm; its tag says which weights timm downloads.
+
+    Raises:
+        ValueError: If timm's weights of a trunk without a tag are described.
+
+    Examples:
+        >>> describe(Weights("timm"), "convnext_base.fb_in22k_ft_in1k")
+        'timm:fb_in22k_ft_in1k'
+    """
+    if weights.source == "timm":
+        tag = (timm_name or "").partition(".")[2]
+        if not tag:
+            message = f"timm's weights need a tag behind the name, and '{timm_name}' has none"
+            raise ValueError(message)
+        return f"timm:{tag}"
+    return "none" if weights.path is None else f"file:{weights.path.name}"
+
+
+def digest(weights: Weights) -> str | None:
+    """Return the SHA-256 of the weights file; None where there is no file of ours."""
+    return None if weights.path is None else sha256_of_file(weights.path)
+
+
+def create_backbone(timm_name: str, weights: Weights, **options: Any) -> nn.Module:  # noqa: ANN401 - passed to timm
+    """Create one of timm's networks and give it its initial weights.
+
+    Args:
+        timm_name: timm's name, with the tag of the weights.
+        weights: From :func:`resolve`.
+        **options: Passed to ``timm.create_model``, e.g. ``num_classes=0``.
+
+    Raises:
+        FerBenchError: If the download fails, or the file is not a state dict, or is one of another network.
+    """
+    if weights.source == "timm":
+        return _download(timm_name, options)
+    net: nn.Module = timm.create_model(timm_name, pretrained=False, **options)
+    if weights.path is not None:
+        _load(net, weights.path, timm_name)
+    return net
+
+
+def keras_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read Keras' weights from an ``.npz`` with Keras' names (``conv_dw_1/depthwise_kernel``) and layouts.
+
+    Raises:
+        FerBenchError: If the file is not such an archive.
+    """
+    try:
+        if path.suffix != ".npz":
+            raise ValueError(path.suffix)  # noqa: TRY301 - one message for all that is not an archive
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile):
+        raise FerBenchError(
+            f"{path}: not an archive of arrays (.npz)",
+            fix="give the .npz that holds Keras' weights under Keras' names, e.g. conv_dw_9/depthwise_kernel",
+        ) from None
+
+
+def _download(timm_name: str, options: dict[str, Any]) -> nn.Module:
+    """Let timm fetch its weights, after asking once whether they can be had: timm itself retries for a minute."""
+    import httpx
+    from huggingface_hub import errors
+
+    try:
+        _ask_for(timm_name)
+        net: nn.Module = timm.create_model(timm_name, pretrained=True, **options)
+    except (OSError, httpx.HTTPError, errors.HfHubHTTPError, errors.OfflineModeIsEnabled) as error:
+        raise FerBenchError(
+            f"timm's weights {timm_name} are not on this machine and could not be downloaded ({type(error).__name__})",
+            fix=f'on a machine with a network: python -c "import timm, torch; torch.save(timm.create_model('
+            f"'{timm_name}', pretrained=True).state_dict(), '{timm_name}.pth')\"; bring the file and name it in "
+            f"params.yaml (methods.<method>.weights), {_RANDOM}",
+        ) from None
+    return net
+
+
+def _ask_for(timm_name: str) -> None:
+    """Raise at once where the weights are neither cached nor reachable."""
+    import huggingface_hub
+
+    cfg = timm.get_pretrained_cfg(timm_name)
+    if cfg is None or not cfg.hf_hub_id:
+        return
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        if isinstance(huggingface_hub.try_to_load_from_cache(cfg.hf_hub_id, name), str):
+            return
+    url = huggingface_hub.hf_hub_url(cfg.hf_hub_id, "config.json")
+    huggingface_hub.get_hf_file_metadata(url, timeout=10)
+
+
+def _load(net: nn.Module, path: Path, timm_name: str) -> None:
+    """Load a state dict, layer by layer accounted for; only a classifier that the trunk lacks may be left over."""
+    state = _read_state(path)
+    # timm's own translation of the original authors' names, where the network's family has one
+    translate = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
+    if translate is not None:
+        state = translate(state, net)
+    wanted = net.state_dict()
+    classifier = _classifiers(net)
+    missing = [name for name in wanted if name not in state]
+    foreign = [name for name in state if name not in wanted and not name.startswith(classifier)]
+    shapes = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
+    for what, names in (("lacks", missing), ("has, and the network lacks,", foreign), ("has in other sizes", shapes)):
+        if names:
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            raise FerBenchError(
+                f"{path}: not the weights of {timm_name}: it {what} {', '.join(names[:_SHOWN])}{more}",
+                fix=f"name a file with all layers of {timm_name} in params.yaml (methods.<method>.weights), {_RANDOM}",
+            )
+    net.load_state_dict({name: state[name] for name in wanted})
+
+
+def _classifiers(net: nn.Module) -> tuple[str, ...]:
+    """Return the prefixes of the network's classifier in state dicts."""
+    names = getattr(net, "pretrained_cfg", {}).get("classifier") or ()
+    return tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
+
+
+def _read_state(path: Path) -> dict[str, torch.Tensor]:
+    import pickle
+
+    from safetensors import SafetensorError
+
+    if path.suffix not in _SUFFIXES:
+        raise FerBenchError(f"{path}: not a file of weights", fix=f"give one that ends in {', '.join(_SUFFIXES)}")
+    try:
+        state = load_state_dict(str(path), use_ema=False, weights_only=True)
+    except pickle.UnpicklingError:
+        raise FerBenchError(
+            f"{path}: a pickled object, which may run code when it is read; only tables of tensors are read",
+            fix="save its state dict instead: torch.save(model.state_dict(), …)",
+        ) from None
+    except (RuntimeError, SafetensorError, EOFError, ValueError, TypeError, AttributeError):
+        raise FerBenchError(f"{path}: unreadable as weights", fix="copy or download the file again") from None
+    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise FerBenchError(
+            f"{path}: holds no table of tensors by name", fix="save a state dict: torch.save(model.state_dict(), …)"
+        )
+    return dict(state)
