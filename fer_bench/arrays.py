@@ -23,6 +23,24 @@ Confusion: TypeAlias = Int[np.ndarray, "k k"]
 Confusions: TypeAlias = Int[np.ndarray, "... k k"]
 """A stack of confusion matrices."""
 
+SeedLabels: TypeAlias = Int[np.ndarray, "s n"]
+"""Predicted labels; a row per seed, samples in one order."""
+
+SeedValues: TypeAlias = Float[np.ndarray, "s"]
+"""One value per seed."""
+
+SeedSamples: TypeAlias = Float[np.ndarray, "s n"]
+"""One value per seed and sample."""
+
+Resamples: TypeAlias = Float[np.ndarray, "b"]
+"""One value per resample."""
+
+SeedResamples: TypeAlias = Float[np.ndarray, "s b"]
+"""One value per seed and resample."""
+
+PValues: TypeAlias = Float[np.ndarray, "p"]
+"""One p-value per test."""
+
 Images: TypeAlias = UInt8[np.ndarray, "n h w"] | UInt8[np.ndarray, "n h w 3"]
 """Decoded pictures: grey, or RGB."""
 

@@ -1,0 +1,58 @@
+"""Confusion matrices, and the metric's pessimistic value where nothing went wrong."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fer_bench.arrays import Confusion, Confusions, Labels, SeedLabels
+from fer_bench.stats.wilson import wilson
+
+
+def count(y_true: Labels, y_pred: Labels, *, n_classes: int) -> Confusion:
+    """Count how often each expression was predicted as each.
+
+    Args:
+        y_true: True labels.
+        y_pred: Predicted labels, in the same order.
+        n_classes: Expressions; not inferred, so that an absent one still counts.
+
+    Returns:
+        Counts; rows: true, columns: predicted.
+
+    Examples:
+        >>> count(np.array([0, 1, 1]), np.array([0, 1, 0]), n_classes=2).tolist()
+        [[1, 0], [1, 1]]
+    """
+    cells = np.bincount(y_true * n_classes + y_pred, minlength=n_classes * n_classes)
+    return np.asarray(cells.reshape(n_classes, n_classes))
+
+
+def count_seeds(y_true: Labels, y_pred: SeedLabels, *, n_classes: int) -> Confusions:
+    """Count confusions of every seed: (s, k, k)."""
+    return np.stack([count(y_true, row, n_classes=n_classes) for row in y_pred])
+
+
+def pessimistic(confusion: Confusion, of_confusion: Callable[[np.ndarray], np.ndarray], *, level: float) -> float:
+    """Compute a metric as if each expression had as many errors as Wilson's interval allows one that shows none.
+
+    Resampling a table without errors shows no spread, which must not be read as certainty. Here the share of each
+    expression's samples below Wilson's lower end is moved to the other expressions, evenly. This is conservative:
+    all expressions are at their lower ends at once.
+
+    Args:
+        confusion: Counts, all on the diagonal.
+        of_confusion: The metric.
+        level: Coverage, e.g. 0.95.
+
+    Examples:
+        >>> from fer_bench.metrics.accuracy import accuracy
+        >>> round(pessimistic(np.diag([100, 100]), accuracy, level=0.95), 3)
+        0.963
+    """
+    n_true = confusion.sum(axis=1)
+    n_classes = len(n_true)
+    kept = np.array([wilson(int(n), int(n), level=level)[0] if n else 0.0 for n in n_true])
+    lost = n_true * (1 - kept)
+    moved = np.tile((lost / (n_classes - 1))[:, None], (1, n_classes))
+    np.fill_diagonal(moved, n_true * kept)
+    return float(of_confusion(moved))

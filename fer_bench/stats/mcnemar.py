@@ -1,0 +1,65 @@
+"""McNemar's test of two runs on the same samples, and the smallest difference that it can see.
+
+What is resampled: nothing; given the samples on which exactly one run is right, which of the two it is is a fair coin
+under the null. What is held fixed: the two checkpoints. When it misleads: when its answer is read as one about the
+methods: with seed noise, one run each rejects equal methods far more often than it says.
+
+References:
+    McNemar, Psychometrika 12 (1947); Dietterich, Neural Computation 10 (1998).
+"""
+
+import math
+
+from scipy import stats
+
+from fer_bench.arrays import Correct
+
+
+def mcnemar(right_a: Correct, right_b: Correct) -> float:
+    """Compute the exact two-sided p-value.
+
+    Args:
+        right_a: Whether A is right.
+        right_b: Whether B is right, same samples.
+
+    Returns:
+        1 where both are right on the same samples.
+    """
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    return exact(only_a, only_b)
+
+
+def exact(only_a: int, only_b: int) -> float:
+    """Compute the exact two-sided p-value from the two counts of samples on which exactly one is right.
+
+    Examples:
+        >>> exact(0, 5)
+        0.0625
+    """
+    n = only_a + only_b
+    if n == 0:
+        return 1.0
+    return min(1.0, 2 * float(stats.binom.cdf(min(only_a, only_b), n, 0.5)))
+
+
+def detectable(disagreement: float, n: int, *, level: float, power: float = 0.8) -> float:
+    r"""Compute the smallest difference in accuracy that is found with a given power.
+
+    .. math:: (z_{(1+\text{level})/2} + z_{\text{power}}) \sqrt{\text{disagreement} / n}
+
+    Args:
+        disagreement: Share of samples on which exactly one of the two is right.
+        n: Samples.
+        level: 1 - alpha.
+        power: Probability of finding it.
+
+    Examples:
+        >>> round(detectable(0.08, 3068, level=0.95), 4)
+        0.0143
+    """
+    return quantiles(level, power) * math.sqrt(disagreement / n)
+
+
+def quantiles(level: float, power: float = 0.8) -> float:
+    """Return how many standard errors a difference must have to be found with a given power."""
+    return float(stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(power))
