@@ -15,12 +15,18 @@ if TYPE_CHECKING:  # pandas takes 0.4 s to import, and this module is imported f
 
 DATA = Path("data")
 
-app = typer.Typer(help="Make data sets ready and audit them.", no_args_is_help=True)
+app = typer.Typer(help="Make data sets ready and audit them.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def _examples(*lines: str) -> str:
+    """Return the last lines of a verb's help; a backspace is click's mark for lines that stay as they are."""
+    return "\b\n" + "\n".join(["Examples:", *(f"  {line}" for line in lines)])
+
 
 DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A name of `fer-bench list datasets`.")]
 
 
-@app.command()
+@app.command(epilog=_examples("fer-bench data prepare synthetic", "fer-bench data prepare ferplus --source ~/ferplus"))
 def prepare(
     dataset: DatasetName,
     *,
@@ -30,13 +36,7 @@ def prepare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Decode a data set once into data/DATASET: samples table, pictures, digests; counts held to the release's.
-
-    \b
-    Examples:
-      fer-bench data prepare synthetic
-      fer-bench data prepare ferplus --source ~/ferplus
-    """  # noqa: D301 - click's mark for lines that stay as they are
+    """Decode a data set once into data/DATASET: samples table, pictures, digests; counts held to the release's."""
     import pandas as pd
 
     from fer_bench import registry
@@ -66,7 +66,7 @@ def _choice(grid: "Params", file: Path, dataset: str, source: Path | None) -> "P
     )
 
 
-@app.command()
+@app.command(epilog=_examples("fer-bench data audit synthetic", "fer-bench data audit ferplus --strict"))
 def audit(
     dataset: DatasetName,
     *,
@@ -74,13 +74,7 @@ def audit(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if an audit is red.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look for wrong counts and exact copies in a prepared data set; write results/GRID/audits/DATASET.json.
-
-    \b
-    Examples:
-      fer-bench data audit synthetic
-      fer-bench data audit ferplus --strict
-    """  # noqa: D301 - click's mark for lines that stay as they are
+    """Look for wrong counts and exact copies in a prepared data set; write results/GRID/audits/DATASET.json."""
     import pandas as pd
 
     from fer_bench import registry
