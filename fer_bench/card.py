@@ -77,10 +77,10 @@ class Note(Section, frozen=True, kw_only=True):
 
 
 class Card(Section, frozen=True, kw_only=True):
-    """Everything on record about a published method."""
+    """Everything on record about a method; one that nobody had to publish, such as a floor, has no paper."""
 
     title: str
-    paper: Paper
+    paper: Paper | None = None
     code: Code | None = None
     pretraining: str
     claims: list[Claim] = msgspec.field(default_factory=list)
