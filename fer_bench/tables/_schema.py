@@ -52,7 +52,7 @@ class Schema:
             raise FerBenchError(f"{where}: columns: {'; '.join(said)}", fix=f"make it anew: {self.remake}")
         for name, kind in self.columns.items():
             try:
-                table = table.assign(**{name: table[name].astype(_DTYPES[kind])})
+                table = table.assign(**{name: _typed(table[name], kind)})
             except (TypeError, ValueError):
                 raise FerBenchError(
                     f"{where}: column {name} is not all of type {kind}", fix=f"make it anew: {self.remake}"
@@ -93,3 +93,17 @@ class Schema:
         table = self.check(table, where=self.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         table.to_csv(path, index=False, float_format="%.9g", lineterminator="\n")
+
+
+def _typed(column: pd.Series, kind: ColumnType) -> pd.Series:
+    """Give a column its type; booleans are read as the words that pandas writes.
+
+    Raises:
+        ValueError: If a word is neither True nor False.
+    """
+    if kind == "bool" and pd.api.types.is_string_dtype(column):
+        if not column.dropna().isin(["True", "False"]).all():
+            message = "not a boolean"
+            raise ValueError(message)
+        column = column.map({"True": True, "False": False})
+    return column.astype(_DTYPES[kind])
