@@ -4,32 +4,31 @@ from typing import Annotated
 
 import typer
 
-from fer_bench import params
+from fer_bench import params as params_file
 from fer_bench.cli._common import ParamsFile, wrote
 
 
 def report(
     *,
-    params_file: ParamsFile = params.PARAMS,
+    params: ParamsFile = params_file.PARAMS,
     pdf: Annotated[bool, typer.Option("--pdf", help="Also compile report.pdf with pdflatex.")] = False,
 ) -> None:
     """Write the grid's report: Markdown, LaTeX tables, figures.
 
-    Reads the tables in results/<grid>/ and writes report.md, report.tex, tables/*.tex, figures/*.pdf and *.png and
-    a copy of params.yaml there. Nothing is computed from pictures or weights.
+    Reads the tables in results/GRID; writes report.md, report.tex, tables/*.tex, figures/*.pdf and *.png and a copy
+    of the params file there. Needs neither torch nor pictures.
 
+    \b
     Examples:
-
       fer-bench report
-
       fer-bench report --params params.yaml --pdf
-    """
+    """  # noqa: D301 - click's mark for lines that stay as they are
     from fer_bench.report import grid, write
 
-    loaded = grid.read(params.read(params_file))
-    written = write.write(loaded, params_file=params_file)
+    loaded = grid.read(params_file.read(params))
+    write.write(loaded, asked=params.read_text(encoding="utf-8"))
+    wrote(loaded.folder / "report.md", then=f"\\input the fragments in {loaded.folder / 'tables'}, or add --pdf")
     if pdf:
         from fer_bench.report import latex
 
-        written = latex.compile_pdf(loaded.folder)
-    wrote(written, then=f"read it; the fragments in {loaded.folder / 'tables'} are made to be \\input")
+        wrote(latex.compile_pdf(loaded.folder), then="read it")

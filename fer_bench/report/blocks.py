@@ -1,0 +1,87 @@
+"""What a report consists of, before it becomes Markdown or LaTeX: plain text everywhere, escaped by the renderer."""
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Box:
+    """Sentences that stand out."""
+
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Code:
+    """Commands, one per line."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table whose cells are printed text.
+
+    Attributes:
+        name: Stem of its LaTeX fragment.
+        cells: Printed cells; the column labels are the header.
+        caption: What it shows; carries level, n, seeds, selection and weights where they bear on it.
+        wrapped: Columns of words, left-aligned, whose lines may break in LaTeX; the others are kept whole.
+        right: Columns of numbers, right-aligned.
+        bold: (row, column) of cells in bold.
+        bold_headers: Headers in bold.
+        note: One line under it.
+        empty: What is said instead when there are no rows.
+    """
+
+    name: str
+    cells: pd.DataFrame
+    caption: str
+    wrapped: frozenset[str] = frozenset()
+    right: frozenset[str] = frozenset()
+    bold: frozenset[tuple[int, str]] = frozenset()
+    bold_headers: frozenset[str] = frozenset()
+    note: str = ""
+    empty: str = "None."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A picture in ``figures/``.
+
+    Attributes:
+        name: Stem of ``figures/<name>.pdf`` and ``.png``.
+        caption: What it shows, with selection and n.
+        alt: What can be read off it, for those who do not see it.
+        width: ``column`` (half the page) or ``page``.
+    """
+
+    name: str
+    caption: str
+    alt: str
+    width: Literal["column", "page"] = "column"
+
+
+Block: TypeAlias = Text | Box | Code | Table | Figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A heading with what stands under it."""
+
+    title: str
+    blocks: tuple[Block, ...] = field(default_factory=tuple)
+
+
+def tables(sections: tuple[Section, ...]) -> list[Table]:
+    """Return all tables in their order."""
+    return [block for section in sections for block in section.blocks if isinstance(block, Table)]

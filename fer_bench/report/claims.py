@@ -1,0 +1,51 @@
+"""Published numbers beside ours."""
+
+from typing import Any
+
+import pandas as pd
+
+from fer_bench.report import words
+from fer_bench.report.blocks import Section, Table
+from fer_bench.report.grid import Grid
+from fer_bench.report.main_table import metric_with_interval
+
+
+def section(grid: Grid) -> Section:
+    """Return the claims with their verdicts."""
+    return Section(title="Published claims beside ours", blocks=(claims(grid),))
+
+
+def claims(grid: Grid) -> Table:
+    """Make the table of claims."""
+    table = grid.tables["verdicts"]
+    rows = [_row(grid, row) for _, row in table.iterrows()]
+    columns = ["method", "data set", "metric", "published", "where", "selected by", "ours", "seeds", "verdict", "why"]
+    levels = sorted({float(level) for level in table["level"].dropna()})
+    return Table(
+        name="claims",
+        cells=pd.DataFrame(rows, columns=columns),
+        caption="Published numbers and ours. "
+        + (f"Brackets: {words.listed([words.coverage(level) for level in levels])} intervals. " if levels else "")
+        + "Selected by: the rule that picked the published checkpoint, as far as paper and code say.",
+        wrapped=frozenset({"method", "data set", "metric", "where", "selected by", "verdict", "why"}),
+        right=frozenset({"published", "ours", "seeds"}),
+        note="A verdict is about the number under the recipe and weights of the main table, at the scale said above.",
+        empty="No published claim is on record for these methods and data sets.",
+    )
+
+
+def _row(grid: Grid, row: "pd.Series[Any]") -> dict[str, str]:
+    metric = str(row["metric"])
+    shown = grid.metrics.get(metric)
+    return {
+        "method": grid.title(str(row["method"])),
+        "data set": str(row["dataset"]),
+        "metric": shown.title if shown else metric,
+        "published": words.percent(float(row["claim"])),
+        "where": words.text(row["where"]),
+        "selected by": words.text(row["claimed_selection"]),
+        "ours": words.NONE if pd.isna(row["estimate"]) else metric_with_interval(row, share=True),
+        "seeds": words.count(row["n_seeds"]),
+        "verdict": words.text(row["verdict"]),
+        "why": words.text(row["reason"]),
+    }

@@ -1,0 +1,234 @@
+"""The figures, each one a function from a grid to files and to the block that shows them."""
+
+import hashlib
+import re
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from fer_bench.report import style, words
+from fer_bench.report.audit import class_counts
+from fer_bench.report.blocks import Figure, Section
+from fer_bench.report.grid import Grid
+from fer_bench.report.main_table import covers
+
+_SHORT = {"neutral": "neut.", "happiness": "happ.", "surprise": "surp.", "sadness": "sad.", "anger": "anger",
+          "disgust": "disg.", "fear": "fear", "contempt": "cont."}  # fmt: skip
+
+
+def sections(grid: Grid, folder: Path) -> tuple[Section, ...]:
+    """Draw everything into a folder and return the sections that show it."""
+    overview, confusions, curves = [], [], []
+    with style.styled():
+        for dataset in grid.datasets:
+            overview += [figure for figure in (forest(grid, dataset, folder), classes(grid, dataset, folder)) if figure]
+            for method in grid.methods(dataset):
+                confusions += [figure for figure in [confusion(grid, dataset, method, folder)] if figure]
+                curves += [figure for figure in [training(grid, dataset, method, folder)] if figure]
+    named = (("Overview", overview), ("Confusion matrices", confusions), ("Training", curves))
+    return tuple(Section(title=title, blocks=tuple(figures)) for title, figures in named if figures)
+
+
+def slug(name: str) -> str:
+    """Return a name that is safe in a path and in LaTeX, and still another one for every other name."""
+    safe = re.sub(r"[^a-z0-9_]", "-", name.lower())
+    return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
+def _wrapped(title: str, width: int) -> str:
+    return "\n".join(textwrap.wrap(title, width, break_long_words=True)) or title
+
+
+def forest(grid: Grid, dataset: str, folder: Path) -> Figure | None:
+    """Draw every method's estimate and interval under the first two compared metrics, best at the top."""
+    metrics = grid.params.compare.metrics[:2]
+    methods = [name for name in grid.methods(dataset) if name in set(grid.headline_rows(dataset, metrics[0])["method"])]
+    if not methods:
+        return None
+    figure = style.new(style.PAGE_IN, 0.75 + 0.3 * len(methods))
+    panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
+    for axes, metric in zip(panels, metrics, strict=True):
+        rows = grid.headline_rows(dataset, metric).set_index("method").loc[methods]
+        middle, low, high = (rows[name].to_numpy(dtype=float) for name in ("estimate", "low", "high"))
+        places = np.arange(len(methods))
+        axes.errorbar(
+            middle, places, xerr=[np.maximum(middle - low, 0), np.maximum(high - middle, 0)], fmt="o", markersize=4,
+            color=style.COLOURS[0], ecolor=style.COLOURS[0], elinewidth=1.4, capsize=2.5,
+        )  # fmt: skip
+        axes.set_xlabel(f"{grid.metrics[metric].title} ({words.coverage(grid.level)} interval)")
+        axes.set_yticks(places, [_wrapped(grid.title(name), 32) for name in methods])
+        axes.grid(axis="x", color="0.9", linewidth=0.6)
+        axes.set_axisbelow(True)
+        if grid.metrics[metric].share:
+            _percent(axes, "x", span=float(high.max() - low.min()))
+    panels[0].set_ylim(len(methods) - 0.5, -0.5)
+    basis = _basis(grid, dataset)
+    figure.suptitle(f"{dataset}: {basis}", fontsize=8)
+    name = f"{slug(dataset)}_forest"
+    style.save(figure, folder, name)
+    titles = words.listed([grid.metrics[metric].title for metric in metrics])
+    return Figure(
+        name=name,
+        caption=f"{titles} on {dataset}, {basis}. {covers(grid)} Intervals that overlap are no test: see the comparisons.",
+        alt=f"Points with intervals of {titles} for {len(methods)} methods; the highest is {grid.title(methods[0])}. "
+        "The numbers stand in the main table.",
+        width="page",
+    )
+
+
+def _basis(grid: Grid, dataset: str) -> str:
+    rows = grid.headline_rows(dataset, next(iter(grid.metrics)))
+    sizes = [words.count(int(n)) for n in sorted(set(rows["n_samples"]))]
+    seeds = [str(n) for n in sorted({int(n) for n in rows["n_seeds"]})]
+    return (
+        f"{words.selection(grid.headline)}, n = {words.listed(sizes)}, {words.listed(seeds)} "
+        f"{'seed' if seeds == ['1'] else 'seeds'}"
+    )
+
+
+def _percent(axes: Axes, which: str, *, span: float) -> None:
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0 if span > 0.04 else 1, symbol=" %"))
+
+
+def confusion(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | None:
+    """Draw one method's confusion matrix: counts over all seeds, coloured by the share of their row."""
+    if grid.params.report.figures and method not in grid.params.report.figures:
+        return None
+    selection = grid.selection_of(dataset, method)
+    table = grid.tables["confusions"]
+    table = table[(table["dataset"] == dataset) & (table["method"] == method) & (table["selection"] == selection)]
+    if table.empty:
+        return None
+    names = grid.expressions(dataset)
+    counts = np.zeros((len(names), len(names)), dtype=int)
+    np.add.at(counts, (table["y_true"].to_numpy(dtype=int), table["y_pred"].to_numpy(dtype=int)), table["count"].to_numpy(dtype=int))  # fmt: skip
+    n_seeds = table["seed"].nunique()
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    basis = f"{words.selection(selection)}, n = {counts.sum() // n_seeds:,} × {words.counted(n_seeds, 'seed')}"
+    figure = style.new(style.COLUMN_IN, 3.1)
+    axes = figure.subplots()
+    sns.heatmap(
+        shares, ax=axes, vmin=0, vmax=1, cmap=style.SHARES, annot=counts, fmt="d", square=True, linewidths=0.4,
+        annot_kws={"size": 6}, xticklabels=[_SHORT[name] for name in names], yticklabels=list(names),
+        cbar_kws={"format": PercentFormatter(xmax=1, decimals=0, symbol=" %"), "shrink": 0.75},
+    )  # fmt: skip
+    bar = axes.collections[0].colorbar
+    if bar is not None:
+        bar.set_label("share of the row", size=7)
+        bar.ax.tick_params(labelsize=6, width=0.4)
+    axes.tick_params(length=0)
+    axes.tick_params(axis="x", rotation=45)
+    axes.tick_params(axis="y", rotation=0)
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.set_title(f"{_wrapped(f'{grid.title(method)} on {dataset}', 52)}\n{basis}")
+    name = f"{slug(dataset)}_confusion_{slug(method)}"
+    style.save(figure, folder, name)
+    right = np.diagonal(shares)
+    return Figure(
+        name=name,
+        caption=f"Confusion matrix of {grid.title(method)} on {dataset}: counts over all seeds, coloured by the share "
+        f"of the row ({basis}).",
+        alt=f"Rows true, columns predicted. Best recognised: {names[int(right.argmax())]} "
+        f"({words.percent(float(right.max()))}); worst: {names[int(right.argmin())]} "
+        f"({words.percent(float(right.min()))}).",
+    )
+
+
+def training(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | None:
+    """Draw one method's losses and validation accuracy by epoch: mean over seeds, band from lowest to highest."""
+    table = grid.tables["history"]
+    table = table[(table["dataset"] == dataset) & (table["method"] == method)]
+    if table.empty:
+        return None
+    n_seeds = table["seed"].nunique()
+    figure = style.new(style.COLUMN_IN, 1.75)
+    left, right = figure.subplots(1, 2)
+    for column, label, colour, dashes in (
+        ("train_loss", "train", style.COLOURS[0], "-"),
+        ("val_loss", "val", style.COLOURS[1], "--"),
+    ):
+        _band(left, table, column, label=label, colour=colour, dashes=dashes)
+    _band(right, table, "val_accuracy", label="val", colour=style.COLOURS[1], dashes="--")
+    left.set(xlabel="epoch", ylabel="loss")
+    left.set_ylim(bottom=0)
+    if left.has_data():
+        left.legend()
+    right.set(xlabel="epoch", ylabel="accuracy on val")
+    if table["val_accuracy"].notna().any():
+        _percent(right, "y", span=float(table["val_accuracy"].max() - table["val_accuracy"].min()))
+    else:
+        right.text(0.5, 0.5, "nothing selects\nunder this protocol", ha="center", va="center", transform=right.transAxes, color=style.GREY)  # fmt: skip
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+        axes.grid(axis="y", color="0.9", linewidth=0.6)
+        axes.set_axisbelow(True)
+    basis = "1 seed" if n_seeds == 1 else f"mean and range of {n_seeds} seeds"
+    figure.suptitle(f"{_wrapped(f'{grid.title(method)} on {dataset}', 56)}\n{basis}", fontsize=8)
+    name = f"{slug(dataset)}_training_{slug(method)}"
+    style.save(figure, folder, name)
+    last = table[table["epoch"] == table["epoch"].max()]
+    return Figure(
+        name=name,
+        caption=f"Training of {grid.title(method)} on {dataset}: losses and validation accuracy by epoch ({basis}).",
+        alt=f"After {int(table['epoch'].max())} epochs the mean training loss is {float(last['train_loss'].mean()):.2f}"
+        + (
+            f" and the mean validation accuracy {words.percent(float(last['val_accuracy'].mean()))}."
+            if last["val_accuracy"].notna().any()
+            else "."
+        ),
+    )
+
+
+def _band(
+    axes: Axes, table: pd.DataFrame, column: str, *, label: str, colour: tuple[float, float, float], dashes: str
+) -> None:
+    rows = table.dropna(subset=[column])
+    if rows.empty:
+        return
+    by_epoch = rows.astype({column: float}).groupby("epoch")[column]
+    mean, low, high = by_epoch.mean(), by_epoch.min(), by_epoch.max()
+    epochs = mean.index.to_numpy(dtype=int)
+    marker = "o" if len(epochs) == 1 else ""
+    axes.plot(epochs, mean.to_numpy(), dashes, color=colour, label=label, marker=marker, markersize=3)
+    axes.fill_between(epochs, low.to_numpy(), high.to_numpy(), color=colour, alpha=0.2, linewidth=0)
+
+
+def classes(grid: Grid, dataset: str, folder: Path) -> Figure | None:
+    """Draw how many samples of each expression every split has."""
+    counts = class_counts(grid, dataset)
+    if not counts:
+        return None
+    tidy = pd.DataFrame(
+        [
+            {"split": f"{split} (n = {sum(by.values()):,})", "expression": word, "samples": number}
+            for split, by in counts.items()
+            for word, number in by.items()
+        ]
+    )
+    figure = style.new(style.COLUMN_IN, 2.3)
+    axes = figure.subplots()
+    sns.barplot(
+        tidy, y="expression", x="samples", hue="split", ax=axes, errorbar=None,
+        palette=style.COLOURS[: tidy["split"].nunique()], saturation=1,
+    )  # fmt: skip
+    axes.set(ylabel="", xlabel="samples")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+    axes.grid(axis="x", color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(title=None)
+    axes.set_title(f"{dataset}: samples per expression")
+    name = f"{slug(dataset)}_classes"
+    style.save(figure, folder, name)
+    totals = tidy.groupby("expression")["samples"].sum()
+    return Figure(
+        name=name,
+        caption=f"Samples per expression in each split of {dataset}.",
+        alt=f"Most frequent: {totals.idxmax()} ({int(totals.max()):,}); rarest: {totals.idxmin()} "
+        f"({int(totals.min()):,}).",
+    )

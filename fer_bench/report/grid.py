@@ -1,0 +1,202 @@
+"""Everything the report is made from: a grid's tables, read once and checked."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from fer_bench import card, registry
+from fer_bench.errors import FerBenchError
+from fer_bench.expressions import expressions
+from fer_bench.params import Params
+from fer_bench.tables import predicted
+from fer_bench.tables.comparisons import comparisons
+from fer_bench.tables.confusions import confusions
+from fer_bench.tables.history import history
+from fer_bench.tables.intervals import intervals
+from fer_bench.tables.runs import runs
+from fer_bench.tables.scores import scores
+from fer_bench.tables.verdicts import verdicts
+
+_SCHEMAS = {schema.name.removesuffix(" table"): schema for schema in
+            (runs, scores, intervals, confusions, history, comparisons, verdicts)}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """How a metric is printed.
+
+    Attributes:
+        title: Its name in tables.
+        share: Whether it is a fraction in [0, 1], printed in percent.
+        higher_is_better: Its direction.
+    """
+
+    title: str
+    share: bool = True
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """A grid's tables and what is needed to print them.
+
+    Attributes:
+        params: What was asked for.
+        folder: ``results/<grid>``.
+        headline: The selection whose number is the protocol's own.
+        titles: Method to printed title; every method of ``params`` and of the tables has one.
+        metrics: Metric to how it is printed, in the order of ``params.score.metrics``.
+        audits: Data set to audit name to what it found; a data set that was not audited is absent.
+        tables: The seven tables, by name, as :mod:`fer_bench.tables` describes them.
+        predicted: Data set to the table of predicted expressions; a data set all of whose runs failed is absent.
+    """
+
+    params: Params
+    folder: Path
+    headline: str
+    titles: dict[str, str]
+    metrics: dict[str, Shown]
+    audits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tables: dict[str, pd.DataFrame]
+    predicted: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """One row per cell of the grid."""
+        return self.tables["runs"]
+
+    @property
+    def datasets(self) -> list[str]:
+        """Data sets in the order of ``params.yaml``."""
+        return list(self.params.prepare)
+
+    @property
+    def several(self) -> bool:
+        """Whether tables need a column for the data set."""
+        return len(self.datasets) > 1
+
+    @property
+    def level(self) -> float:
+        """Coverage that intervals aim at."""
+        return self.params.score.level
+
+    def methods(self, dataset: str) -> list[str]:
+        """Methods of a data set, best primary metric first; those without any score last, in the order of params."""
+        primary = next(iter(self.metrics))
+        rows = self.headline_rows(dataset, primary)
+        ascending = not self.metrics[primary].higher_is_better
+        ranked = [str(name) for name in rows.sort_values("estimate", ascending=ascending, kind="stable")["method"]]
+        extra = sorted(set(self.runs.loc[self.runs["dataset"] == dataset, "method"]) - set(self.params.methods))
+        return ranked + [name for name in [*self.params.methods, *extra] if name not in ranked]
+
+    def headline_rows(self, dataset: str, metric: str) -> pd.DataFrame:
+        """Return each method's interval over all its seeds, under the headline selection.
+
+        A method that keeps no such checkpoint (fitted in one go) is shown with ``last``; never with the oracle
+        instead.
+        """
+        rows = self.over_seeds(dataset, metric)
+        wanted = rows[rows["selection"] == self.headline]
+        other = rows[(rows["selection"] == "last") & ~rows["method"].isin(wanted["method"])]
+        return pd.concat([wanted, other], ignore_index=True)
+
+    def over_seeds(self, dataset: str, metric: str) -> pd.DataFrame:
+        """Return, per method and selection, the interval over the most seeds."""
+        table = self.tables["intervals"]
+        rows = table[(table["dataset"] == dataset) & (table["metric"] == metric)]
+        rows = rows.sort_values(["method", "selection", "n_seeds"], kind="stable")
+        return rows.drop_duplicates(["method", "selection"], keep="last")
+
+    def n_classes(self, dataset: str) -> int:
+        """Return how many expressions a data set's runs tell apart, as recorded; else as far as seen."""
+        recorded = self.runs.loc[self.runs["dataset"] == dataset, "n_classes"].dropna()
+        if len(recorded):
+            return int(recorded.max())
+        seen = self.tables["confusions"]
+        seen = seen.loc[seen["dataset"] == dataset, ["y_true", "y_pred"]]
+        return max(2, int(seen.to_numpy(dtype=int).max()) + 1) if len(seen) else 2
+
+    def expressions(self, dataset: str) -> tuple[str, ...]:
+        """Return the names of a data set's expressions."""
+        return expressions(self.n_classes(dataset))
+
+    def selection_of(self, dataset: str, method: str) -> str:
+        """Return the selection under which a method is shown in the main table."""
+        table = self.tables["confusions"]
+        kept = set(table.loc[(table["dataset"] == dataset) & (table["method"] == method), "selection"])
+        return self.headline if self.headline in kept else "last"
+
+    def title(self, method: str) -> str:
+        """Return a method's printed title."""
+        return self.titles.get(method, method)
+
+
+def read(params: Params) -> Grid:
+    """Read a grid's tables with the titles that cards, metrics and protocol give.
+
+    Raises:
+        FerBenchError: If a table is missing or does not fit; the fix names the command that makes it.
+    """
+    known = set(registry.names("cards"))
+    titles = {name: card.read(name).title for name in params.methods if name in known}
+    return load(
+        params,
+        folder=params.results,
+        headline=registry.load("protocols", params.run.protocol).headline,
+        titles=titles,
+        metrics={name: _shown(name) for name in params.score.metrics},
+    )
+
+
+def _shown(name: str) -> Shown:
+    metric = registry.load("metrics", name)
+    return Shown(title=metric.title, share=metric.range == (0, 1), higher_is_better=metric.higher_is_better)
+
+
+def load(params: Params, *, folder: Path, headline: str, titles: dict[str, str], metrics: dict[str, Shown]) -> Grid:
+    """Read a grid's tables from a folder.
+
+    Args:
+        params: What was asked for.
+        folder: Holds ``runs.csv`` and the others.
+        headline: The protocol's own selection.
+        titles: Method to title; a method without one is printed by its name, as are those that share a title.
+        metrics: Metric to how it is printed, the primary one first.
+
+    Raises:
+        FerBenchError: If a table is missing or does not fit.
+    """
+    tables = {name: schema.read(folder / f"{name}.csv") for name, schema in _SCHEMAS.items()}
+    audits = {name: _audit(path) for name in params.prepare if (path := folder / "audits" / f"{name}.json").exists()}
+    shared = {title for title in titles.values() if list(titles.values()).count(title) > 1}
+    titles = {name: title for name, title in titles.items() if title not in shared}
+    scored = set(tables["scores"]["dataset"])
+    return Grid(
+        params=params,
+        folder=folder,
+        headline=headline,
+        titles=titles,
+        metrics=metrics,
+        audits=audits,
+        tables=tables,
+        predicted={
+            name: predicted.read(folder / "predicted" / f"{name}.csv") for name in params.prepare if name in scored
+        },
+    )
+
+
+def _audit(path: Path) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(path.read_bytes())
+    except msgspec.DecodeError as error:
+        raise FerBenchError(
+            f"{path}: not JSON: {error}", fix=f"make it anew: fer-bench data audit {path.stem}"
+        ) from None
+    if not isinstance(found, dict):
+        raise FerBenchError(
+            f"{path}: not an object of audits by name", fix=f"make it anew: fer-bench data audit {path.stem}"
+        )
+    return found

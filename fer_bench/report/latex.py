@@ -1,0 +1,228 @@
+r"""The report as LaTeX: table fragments to ``\input``, a document that holds them all, and its PDF.
+
+Fragments need booktabs and nothing else. Columns of words break their lines; their widths are shares of
+``\linewidth``, so that a fragment fits a column or a page. The document needs what Debian's
+texlive-latex-recommended holds.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from fer_bench.errors import FerBenchError
+from fer_bench.report.blocks import Block, Box, Code, Figure, Section, Table, Text
+from fer_bench.report.grid import Grid
+from fer_bench.report.latex_text import escape, pieces, width_pt
+
+ROWS = 44
+"""Rows of one fragment: what fits a page at this size; longer tables go on in ``<name>_2.tex``."""
+
+_PAGE_PT = 478.0  # the text width of report.tex: A4 less two margins of 2.1 cm, in TeX's points
+_GAP_PT = 6.0  # between two columns: 2 \tabcolsep
+
+_PREAMBLE = r"""\documentclass[10pt]{article}
+\usepackage[a4paper,margin=2.1cm]{geometry}
+\usepackage[utf8]{inputenc}
+\usepackage{booktabs}
+\usepackage{graphicx}
+\usepackage{caption}
+\captionsetup{font=small,labelfont=bf}
+\setlength{\parindent}{0pt}
+\setlength{\parskip}{0.6em}
+\setlength{\emergencystretch}{3em}
+\renewcommand{\topfraction}{0.95}
+\renewcommand{\bottomfraction}{0.95}
+\renewcommand{\textfraction}{0.05}
+\renewcommand{\floatpagefraction}{0.8}
+\setcounter{topnumber}{6}
+\setcounter{bottomnumber}{6}
+\setcounter{totalnumber}{12}
+"""
+
+
+def provenance(grid: Grid) -> str:
+    """Return the comment line that says what a fragment was made from."""
+    commits = sorted({str(commit)[:12] for commit in grid.runs["commit"].dropna()}) or ["unknown"]
+    dirty = " with uncommitted changes" if grid.runs["dirty"].any() else ""
+    return f"% grid {grid.params.grid}; runs made at commit {', '.join(commits)}{dirty}; made by: fer-bench report\n"
+
+
+def fragments(block: Table, *, head: str) -> dict[str, str]:
+    """Return file stem to text: one tabular each, on its own complete."""
+    n_parts = max(1, -(-len(block.cells) // ROWS))
+    size = -(-len(block.cells) // n_parts) if len(block.cells) else 0
+    found = {}
+    for part in range(n_parts):
+        name = block.name if part == 0 else f"{block.name}_{part + 1}"
+        found[name] = head + _tabular(block, part * size, (part + 1) * size)
+    return found
+
+
+def _tabular(block: Table, start: int, stop: int) -> str:
+    cells = block.cells.astype(object)
+    if cells.empty:
+        cells = pd.DataFrame([[block.empty, *[""] * (len(cells.columns) - 1)]], columns=cells.columns)
+        stop = 1
+    widths = _widths(block, cells)
+    shown = cells.iloc[start:stop].reset_index(drop=True)
+    bold = {(row - start, column) for row, column in block.bold if start <= row < stop}
+    style = shown.style.format(escape, escape=None).hide(axis="index")
+    style = style.format_index(escape, axis="columns", escape=None)
+    style = style.apply(
+        lambda column: [
+            f"textbf:--rwrap;{_RAGGED if column.name in widths else ''}"
+            if (row, column.name) in bold
+            else _RAGGED
+            if column.name in widths
+            else ""
+            for row in range(len(column))
+        ]
+    )
+    style = style.apply_index(
+        lambda labels: [
+            f"{'textbf:--rwrap;' if name in block.bold_headers else ''}{_RAGGED if name in widths else ''}"
+            for name in labels
+        ],
+        axis="columns",
+    )
+    form = "".join(
+        f"p{{{widths[name]:.3f}\\linewidth}}" if name in widths else ("r" if name in block.right else "l")
+        for name in shown.columns
+    )
+    body = style.to_latex(hrules=True, column_format=f"@{{}}{form}@{{}}")
+    return f"{{\\scriptsize\\setlength{{\\tabcolsep}}{{{_GAP_PT / 2:g}pt}}%\n{body}}}\n"
+
+
+_RAGGED = "rightskip:0pt plus 1fil\\relax --latex--nowrap;"
+
+
+def _widths(block: Table, cells: pd.DataFrame) -> dict[str, float]:
+    """Share the page that columns of numbers leave among the columns of words, as their text needs it."""
+    columns = [str(name) for name in cells.columns]
+    words = [name for name in columns if name in block.wrapped]
+    need = {name: max(width_pt(text) for text in [name, *map(str, cells[name])]) + 2 for name in columns}
+    least = {
+        name: max(width_pt(piece) for text in [name, *map(str, cells[name])] for piece in pieces(text)) + 2
+        for name in words
+    }
+    left = _PAGE_PT - _GAP_PT * (len(columns) - 1) - sum(need[name] for name in columns if name not in words)
+    given = {name: min(need[name], least[name]) for name in words}
+    spare = left - sum(given.values())
+    wanted = {name: need[name] - given[name] for name in words}
+    total = sum(wanted.values())
+    share = min(1.0, max(0.0, spare) / total) if total else 0.0
+    return {name: (given[name] + share * wanted[name]) / _PAGE_PT for name in words}
+
+
+def document(title: str, sections: tuple[Section, ...], *, head: str) -> str:
+    """Return ``report.tex``, which inputs every fragment and figure."""
+    parts = [
+        head + _PREAMBLE,
+        f"\\title{{{escape(title)}}}\n\\author{{}}\n\\date{{}}\n",
+        "\\begin{document}\n\\maketitle\n",
+    ]
+    for section in sections:
+        parts.append(f"\\section*{{{escape(section.title)}}}\n")
+        figures = [block for block in section.blocks if isinstance(block, Figure)]
+        parts += [_block(block) for block in section.blocks if not isinstance(block, Figure)]
+        parts += _figures(figures)
+    return "\n".join([*parts, "\\end{document}\n"])
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Text():
+            return f"{escape(block.text)}\n"
+        case Box():
+            items = "\n".join(f"\\item {escape(sentence)}" for sentence in block.sentences)
+            return (
+                "\\begin{center}\\fbox{\\begin{minipage}{0.96\\linewidth}\n\\begin{itemize}"
+                f"\\setlength{{\\itemsep}}{{2pt}}\n{items}\n\\end{{itemize}}\\end{{minipage}}}}\\end{{center}}\n"
+            )
+        case Code():
+            return "\n".join(["\\begin{verbatim}", *block.lines, "\\end{verbatim}\n"])
+        case Table():
+            return _table(block)
+        case Figure():
+            return "\n".join(_figures([block]))
+
+
+def _table(block: Table) -> str:
+    names = list(fragments(block, head=""))
+    parts = []
+    for number, name in enumerate(names):
+        caption = block.caption if number == 0 else f"{block.caption.split('.')[0]}, continued."
+        parts.append(
+            f"\\begin{{table}}[!htbp]\n\\centering\n\\caption{{{escape(caption)}}}\n\\label{{tab:{name}}}\n"
+            f"\\input{{tables/{name}}}\n\\end{{table}}\n"
+        )
+    return "\n".join([*parts, f"{{\\small {escape(block.note)}\\par}}\n" if block.note else ""])
+
+
+def _figures(figures: list[Figure]) -> list[str]:
+    """Place page-wide figures alone and the narrow ones in pairs."""
+    narrow = [figure for figure in figures if figure.width == "column"]
+    groups = [[figure] for figure in figures if figure.width == "page"]
+    groups += [narrow[start : start + 2] for start in range(0, len(narrow), 2)]
+    return [_group(group) for group in groups]
+
+
+def _group(group: list[Figure]) -> str:
+    width = "\\linewidth" if group[0].width == "page" else "0.485\\linewidth"
+    boxes = [
+        f"\\begin{{minipage}}[t]{{{width}}}\\centering\n\\includegraphics[width=\\linewidth]{{figures/{figure.name}.pdf}}\n"
+        f"\\caption{{{escape(figure.caption)}}}\n\\label{{fig:{figure.name}}}\n\\end{{minipage}}"
+        for figure in group
+    ]
+    return "\\begin{figure}[!htbp]\n\\centering\n" + "\\hfill\n".join(boxes) + "\n\\end{figure}\n"
+
+
+def compile_pdf(folder: Path) -> Path:
+    """Compile ``report.tex`` of a results folder, in a temporary folder; return ``report.pdf``.
+
+    Raises:
+        FerBenchError: If there is no pdflatex, a package is missing, or the document does not compile.
+    """
+    if shutil.which("pdflatex") is None:
+        raise FerBenchError(
+            f"no pdflatex on this machine, so {folder / 'report.tex'} was not compiled",
+            fix="install it (Debian: apt-get install --no-install-recommends texlive-latex-recommended)",
+        )
+    with tempfile.TemporaryDirectory() as place:
+        here = Path(place)
+        shutil.copy(folder / "report.tex", here)
+        for name in ("tables", "figures"):
+            shutil.copytree(folder / name, here / name)
+        for _ in range(2):  # the second pass knows the labels
+            run_pdflatex(here, "report.tex")
+        shutil.copy(here / "report.pdf", folder / "report.pdf")
+    return folder / "report.pdf"
+
+
+def run_pdflatex(folder: Path, name: str) -> str:
+    """Run pdflatex once on a file in a folder and return its log.
+
+    Raises:
+        FerBenchError: If it fails; the first error of the log is named.
+    """
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", name]
+    # a fixed date makes equal sources give equal bytes
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "1000"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)  # noqa: S603 - fixed words
+    log = (folder / name).with_suffix(".log")
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else done.stdout.decode(errors="replace")
+    if done.returncode:
+        found = re.search(r"^! (.*)$", text, re.MULTILINE)
+        missing = re.search(r"File `(.+?)' not found", text)
+        raise FerBenchError(
+            f"pdflatex stopped at {name}: {found[1] if found else 'see its output'}",
+            fix="install texlive-latex-recommended, which has it"
+            if missing
+            else "look at the place in report.tex; the Markdown report beside it is complete",
+        )
+    return text

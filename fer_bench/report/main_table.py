@@ -1,0 +1,191 @@
+"""The main table: every method with every metric, and the price of choosing the checkpoint on the test set."""
+
+from typing import Any
+
+import pandas as pd
+
+from fer_bench.protocols import SELECTIONS
+from fer_bench.report import words
+from fer_bench.report.best_set import best_set
+from fer_bench.report.blocks import Section, Table
+from fer_bench.report.grid import Grid
+
+
+def section(grid: Grid) -> Section:
+    """Return the main results with the table of selections."""
+    return Section(title="Results", blocks=(main(grid), selections(grid)))
+
+
+def main(grid: Grid) -> Table:
+    """Make the main table: one row per data set and method, the set not told from the best in bold."""
+    rows: list[dict[str, str]] = []
+    bold: set[tuple[int, str]] = set()
+    for dataset in grid.datasets:
+        sets = {metric: best_set(grid, dataset, metric) for metric in grid.metrics}
+        for method in grid.methods(dataset):
+            for metric, shown in grid.metrics.items():
+                found = sets[metric]
+                if found is not None and method in found.bold:
+                    bold.add((len(rows), shown.title))
+            rows.append(_row(grid, dataset, method))
+    titles = [shown.title for shown in grid.metrics.values()]
+    head = ["data set"] * grid.several
+    columns = [*head, "method", *titles, "n", "seeds", "selection", "recipe", "weights", "batch mates"]
+    return Table(
+        name="main",
+        cells=pd.DataFrame(rows, columns=columns),
+        caption=f"{words.listed(titles).capitalize()} under one protocol ({grid.params.run.protocol}). {covers(grid)}",
+        wrapped=frozenset({*head, "method", "selection", "recipe", "weights", "batch mates"}),
+        right=frozenset({*titles, "n", "seeds"}),
+        bold=frozenset(bold),
+        note=_bold_note(grid),
+        empty="No method has a score.",
+    )
+
+
+def _row(grid: Grid, dataset: str, method: str) -> dict[str, str]:
+    runs = grid.runs[(grid.runs["dataset"] == dataset) & (grid.runs["method"] == method)]
+    row = {
+        "data set": dataset,
+        "method": grid.title(method),
+        "recipe": _distinct(runs["recipe"]),
+        "weights": _distinct(runs["weights"]),
+        "batch mates": _distinct(runs["batch_mates"]),
+        "n": words.NONE,
+        "seeds": _seeds(runs),
+        "selection": words.NONE,
+    }
+    for metric, shown in grid.metrics.items():
+        estimates = grid.headline_rows(dataset, metric)
+        estimates = estimates[estimates["method"] == method]
+        if estimates.empty:
+            row[shown.title] = "failed" if len(runs) and (runs["status"] == "failed").all() else words.NONE
+            continue
+        found = estimates.iloc[0]
+        row[shown.title] = metric_with_interval(found, share=shown.share)
+        row["n"] = words.count(int(found["n_samples"]))
+        row["selection"] = words.selection(str(found["selection"]))
+    return row
+
+
+def metric_with_interval(row: "pd.Series[Any]", *, share: bool) -> str:
+    """Print an estimate of the intervals table; a metric that is no share has three decimals."""
+    estimate, low, high = (float(row[name]) for name in ("estimate", "low", "high"))
+    return words.level_with_interval(estimate, low, high) if share else f"{estimate:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _seeds(runs: pd.DataFrame) -> str:
+    done = int((runs["status"] == "ok").sum())
+    return str(done) if done == len(runs) else f"{done} of {len(runs)}"
+
+
+def _distinct(column: "pd.Series[str]") -> str:
+    return words.listed(sorted({words.text(value) for value in column})) if len(column) else words.NONE
+
+
+def covers(grid: Grid) -> str:
+    """Say what the brackets are: level, what they cover, what they hold fixed, how they were made."""
+    rows = pd.concat(
+        [grid.headline_rows(dataset, metric) for dataset in grid.datasets for metric in grid.metrics],
+        ignore_index=True,
+    )
+    if rows.empty:
+        return "No intervals: no method has a score."
+    ways = rows.drop_duplicates(["resampled", "held_fixed", "interval_method", "n_resamples"])
+    said = [
+        f"resampling {way['resampled']}, holding fixed {way['held_fixed']} ({way['interval_method']}"
+        f"{f', {int(way.n_resamples):,} resamples' if way['n_resamples'] else ''})"
+        for _, way in ways.iterrows()
+    ]
+    return f"Brackets: {words.coverage(float(rows['level'].iloc[0]))} intervals, {'; or '.join(said)}."
+
+
+def scope(grid: Grid) -> str:
+    """Say in one line what a table's numbers rest on: n, seeds, selection, weights."""
+    tops = [grid.headline_rows(dataset, next(iter(grid.metrics))) for dataset in grid.datasets]
+    rows = pd.concat(tops, ignore_index=True)
+    if rows.empty:
+        return "No scores."
+    sizes = [f"n = {words.count(size)}" for size in sorted({int(size) for size in rows["n_samples"]})]
+    seeds = sorted({int(number) for number in rows["n_seeds"]})
+    seen = [words.selection(name) for name in sorted(set(rows["selection"]))]
+    weights = sorted(set(grid.runs["weights"]))
+    return (
+        f"{words.listed(sizes)}; {words.listed([str(number) for number in seeds])} "
+        f"{'seed' if seeds == [1] else 'seeds'}; selection {words.listed(seen)}; weights {words.listed(weights)}."
+    )
+
+
+def _bold_note(grid: Grid) -> str:
+    level = words.coverage(grid.level)
+    said = [
+        f"Bold: the methods that cannot be told from the best, by the comparisons below (interval at {level}, "
+        "corrected p), not the largest number alone."
+    ]
+    silent = []
+    for metric, shown in grid.metrics.items():
+        found = [best_set(grid, dataset, metric) for dataset in grid.datasets]
+        if any(one is not None and one.uncompared for one in found):
+            silent.append(shown.title)
+    if silent:
+        said.append(f"Nothing is bold under {words.listed(silent)} where methods were not compared with the best.")
+    few = [words.counted(number, "seed") for number in sorted({int(n) for n in _n_seeds(grid)}) if number < 3]
+    if few:
+        said.append(
+            f"Rows with {words.listed(few, last='or')} say little about the spread between trainings; 5 are advised."
+        )
+    return f"{' '.join(said)} {covers(grid)} {grid.params.report.scale}"
+
+
+def _n_seeds(grid: Grid) -> list[int]:
+    primary = next(iter(grid.metrics))
+    return [int(n) for dataset in grid.datasets for n in grid.headline_rows(dataset, primary)["n_seeds"]]
+
+
+def selections(grid: Grid) -> Table:
+    """Make the table of the three selections and of the points that choosing on the test set gains."""
+    rows: list[dict[str, str]] = []
+    for dataset in grid.datasets:
+        for metric in grid.params.compare.metrics:
+            table = grid.over_seeds(dataset, metric)
+            for method in grid.methods(dataset):
+                found = {str(row["selection"]): row for _, row in table[table["method"] == method].iterrows()}
+                if found:
+                    rows.append(_selection_row(grid, dataset, metric, method, found))
+    head = ["data set"] * grid.several
+    printed = [words.selection(name) for name in SELECTIONS]
+    return Table(
+        name="selections",
+        cells=pd.DataFrame(rows, columns=[*head, "method", "metric", *printed, "gain from the test set"]),
+        caption=f"The same runs under each rule that picks the checkpoint. {covers(grid)} {scope(grid)}",
+        wrapped=frozenset({*head, "method", "metric"}),
+        right=frozenset({*printed, "gain from the test set"}),
+        bold_headers=frozenset({words.selection("best_on_test")}),
+        note=(
+            "oracle: the checkpoint was chosen on the samples that are reported, so the number is not an honest "
+            "estimate; the gain is oracle less best_on_val, or less last where nothing else selects."
+        ),
+        empty="No method has a score.",
+    )
+
+
+def _selection_row(
+    grid: Grid, dataset: str, metric: str, method: str, found: "dict[str, pd.Series[Any]]"
+) -> dict[str, str]:
+    shown = grid.metrics[metric]
+    printed = {
+        words.selection(name): metric_with_interval(found[name], share=shown.share) if name in found else words.NONE
+        for name in SELECTIONS
+    }
+    honest = found.get("best_on_val", found.get("last"))
+    gain = words.NONE
+    if honest is not None and "best_on_test" in found:
+        difference = float(found["best_on_test"]["estimate"]) - float(honest["estimate"])
+        gain = words.points(difference) if shown.share else f"{difference:+.3f}"
+    return {
+        "data set": dataset,
+        "method": grid.title(method),
+        "metric": shown.title,
+        **printed,
+        "gain from the test set": gain,
+    }

@@ -1,0 +1,66 @@
+"""A paragraph on how the numbers came about, made to be pasted into a paper."""
+
+import pandas as pd
+
+from fer_bench.report import words
+from fer_bench.report.blocks import Section, Text
+from fer_bench.report.grid import Grid
+
+
+def section(grid: Grid) -> Section:
+    """Return the paragraph."""
+    return Section(title="Methods paragraph", blocks=(Text(paragraph(grid)),))
+
+
+def paragraph(grid: Grid) -> str:
+    """Write the paragraph from what the tables record."""
+    run, score = grid.params.run, grid.params.score
+    titles = [grid.title(name) for name in grid.params.methods]
+    metrics = [shown.title for shown in grid.metrics.values()]
+    share = "the training part" if run.train_share == 1 else f"a stratified {words.percent(run.train_share)} of it"
+    said = [
+        f"We trained {words.listed(titles)} on {words.listed(grid.datasets)} with {words.counted(len(run.seeds), 'seed')} "
+        f"each under the protocol {run.protocol}, on {share if run.train_share == 1 else f'the training part ({share})'}.",
+        _parts(grid),
+        f"We report {words.listed(metrics)} of the checkpoint {words.selection(grid.headline)}, mean over seeds, with "
+        f"{words.coverage(score.level)} intervals{_covered(grid)} from {score.n_resamples:,} resamples.",
+        _tests(grid),
+        f"Differences within {words.points(grid.params.compare.margin).lstrip('+')} count as practically equal, as "
+        "decided beforehand.",
+    ]
+    return " ".join(filter(None, said))
+
+
+def _parts(grid: Grid) -> str:
+    runs = grid.runs
+    if runs.empty:
+        return ""
+    said = []
+    for dataset in grid.datasets:
+        rows = runs[runs["dataset"] == dataset]
+        if len(rows):
+            one = rows.iloc[0]
+            rules = words.listed(sorted({words.text(rule) for rule in rows["label_rule"]}))
+            said.append(
+                f"{dataset}: {words.count(one['n_train'])} samples train, {words.count(one['n_select'])} select, "
+                f"{words.count(one['n_report'])} are reported; {grid.n_classes(dataset)} expressions, labels by {rules}"
+            )
+    weights = words.listed(sorted(set(runs["weights"])))
+    return f"({'; '.join(said)}.) Initial weights: {weights}."
+
+
+def _covered(grid: Grid) -> str:
+    rows = pd.concat(
+        [grid.headline_rows(dataset, metric) for dataset in grid.datasets for metric in grid.metrics],
+        ignore_index=True,
+    )
+    over = sorted(set(rows["resampled"]))
+    return f" over {words.listed(over, last='or')}" if over else ""
+
+
+def _tests(grid: Grid) -> str:
+    table = grid.tables["comparisons"]
+    if table.empty:
+        return ""
+    tests = words.listed(sorted({str(test) for test in table["test"]}))
+    return f"Methods were compared on the same samples ({tests}) with Holm's correction within each family."

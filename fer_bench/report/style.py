@@ -1,0 +1,76 @@
+"""One look for all figures: 8-point type for a two-column page, colours that colour-blind readers can tell apart.
+
+Figures are drawn without pyplot, so that nothing global changes, and saved without dates, so that equal numbers give
+equal bytes.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+COLUMN_IN = 3.4
+"""Width of one of two columns, in inches."""
+
+PAGE_IN = 7.0
+"""Width of both columns, in inches."""
+
+COLOURS: list[tuple[float, float, float]] = sns.color_palette("colorblind")
+"""In the order of use; seaborn's palette for colour-blind readers."""
+
+SHARES = "cividis"
+"""Colour map of shares: light grows with the value, in grey print too."""
+
+GREY = "0.35"
+
+_RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs, and bytes, on every machine
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.1,
+    "pdf.fonttype": 42,  # TrueType: text in the PDF stays text
+    "svg.hashsalt": "fer-bench",
+    "figure.dpi": 150,
+    "savefig.dpi": 150,
+    "figure.constrained_layout.use": True,
+    "text.parse_math": False,  # a $ in a name is a dollar sign
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in this style inside the block."""
+    with mpl.rc_context():
+        mpl.rcdefaults()  # a user's matplotlibrc would change the bytes
+        for name, value in _RC.items():
+            mpl.rcParams[name] = value  # type: ignore[literal-required]
+        yield
+
+
+def new(width_in: float, height_in: float) -> Figure:
+    """Make an empty figure that belongs to no window."""
+    figure = Figure(figsize=(width_in, height_in))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, folder: Path, name: str) -> None:
+    """Write ``<name>.pdf`` and ``<name>.png``; equal figures give equal bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
+    figure.savefig(folder / f"{name}.png", metadata={"Software": None})

@@ -1,0 +1,154 @@
+"""How numbers and names read in print. Percent exists only here: «86.3 %» for a level, «+1.2 points» for a difference.
+
+An interval has one decimal more than nobody needs: none. ``±`` never stands alone, so it is not printed at all.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+NONE = "–"
+"""What a cell without a value holds."""
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def percent(share: float, *, unit: bool = True) -> str:
+    """Print a level.
+
+    Examples:
+        >>> percent(0.8634)
+        '86.3 %'
+    """
+    return f"{100 * share:.1f}{' %' if unit else ''}"
+
+
+def level_with_interval(estimate: float, low: float, high: float, *, unit: bool = True) -> str:
+    """Print a level with its interval.
+
+    Examples:
+        >>> level_with_interval(0.863, 0.851, 0.874)
+        '86.3 % [85.1, 87.4]'
+    """
+    return f"{percent(estimate, unit=unit)} [{percent(low, unit=False)}, {percent(high, unit=False)}]"
+
+
+def points(difference: float, *, unit: bool = True) -> str:
+    """Print a difference of two shares, signed.
+
+    Examples:
+        >>> points(0.012)
+        '+1.2 points'
+        >>> points(-0.0001)
+        '0.0 points'
+    """
+    return f"{_signed(100 * difference)}{' points' if unit else ''}"
+
+
+def points_with_interval(difference: float, low: float, high: float, *, unit: bool = True) -> str:
+    """Print a difference with its interval.
+
+    Examples:
+        >>> points_with_interval(0.012, -0.001, 0.025)
+        '+1.2 points [−0.1, +2.5]'
+    """
+    return f"{points(difference, unit=unit)} [{_signed(100 * low)}, {_signed(100 * high)}]"
+
+
+def _signed(value: float) -> str:
+    text = f"{value:+.1f}"
+    return "0.0" if text in {"+0.0", "-0.0"} else text.replace("-", MINUS)
+
+
+def p_value(p: object) -> str:
+    """Print a p-value; an absent one is a dash.
+
+    Examples:
+        >>> p_value(0.0003), p_value(0.0421), p_value(1.0)
+        ('< 0.001', '0.042', '1.000')
+    """
+    if not isinstance(p, (int, float)) or pd.isna(p):
+        return NONE
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def seconds(value: object) -> str:
+    """Print a wall time in the unit that suits it.
+
+    Examples:
+        >>> seconds(0.042), seconds(31.2), seconds(400.0), seconds(9000.0)
+        ('0.04 s', '31 s', '6.7 min', '2.5 h')
+    """
+    if not isinstance(value, (int, float)) or pd.isna(value):
+        return NONE
+    for limit, divisor, decimals, unit in ((1, 1, 2, "s"), (120, 1, 0, "s"), (7200, 60, 1, "min")):
+        if value < limit:
+            return f"{value / divisor:.{decimals}f} {unit}"
+    return f"{value / 3600:.1f} h"
+
+
+def count(value: object) -> str:
+    """Print a count, thousands apart; an absent one is a dash.
+
+    Examples:
+        >>> count(28709), count(0)
+        ('28,709', '0')
+    """
+    return f"{int(value):,}" if isinstance(value, (int, float)) and not pd.isna(value) else NONE
+
+
+def millions(value: object) -> str:
+    """Print a number of parameters in millions; an absent one is a dash.
+
+    Examples:
+        >>> millions(87_574_535), millions(0), millions(9_000)
+        ('87.57 M', '0', '0.01 M')
+    """
+    if not isinstance(value, (int, float)) or pd.isna(value):
+        return NONE
+    return f"{value / 1e6:.2f} M" if value else "0"
+
+
+def selection(name: str) -> str:
+    """Name a selection; the one made on the reported samples is called what it is.
+
+    Examples:
+        >>> selection("best_on_test")
+        'best_on_test (oracle)'
+    """
+    return f"{name} (oracle)" if name == "best_on_test" else name
+
+
+def listed(items: Sequence[str], *, last: str = "and") -> str:
+    """Join names as a sentence does.
+
+    Examples:
+        >>> listed(["a", "b", "c"])
+        'a, b and c'
+    """
+    return f" {last} ".join(filter(None, [", ".join(items[:-1]), items[-1]])) if items else "none"
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """Print a count with its noun.
+
+    Examples:
+        >>> counted(1, "seed"), counted(3, "seed")
+        ('1 seed', '3 seeds')
+    """
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def coverage(level: float) -> str:
+    """Print an interval's level.
+
+    Examples:
+        >>> coverage(0.95)
+        '95 %'
+    """
+    return f"{100 * level:g} %"
+
+
+def text(value: object) -> str:
+    """Print any cell as one line; an absent value is a dash."""
+    return NONE if value is None or pd.isna(value) else " ".join(str(value).split()) or NONE  # type: ignore[call-overload]

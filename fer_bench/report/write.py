@@ -1,0 +1,67 @@
+"""Writing the report: everything is made first and put in place at the end, so that a failure leaves the old one."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from fer_bench.report import (
+    audit,
+    claims,
+    compared,
+    figures,
+    latex,
+    main_table,
+    markdown,
+    methods_text,
+    per_class,
+    recompute,
+    run_list,
+    summary,
+)
+from fer_bench.report.blocks import Section, tables
+from fer_bench.report.grid import Grid
+
+
+def sections(grid: Grid, figure_folder: Path) -> tuple[Section, ...]:
+    """Draw the figures into a folder and return the report's sections in their order."""
+    drawn = {section.title: section for section in figures.sections(grid, figure_folder)}
+    written = (
+        summary.section(grid),
+        main_table.section(grid),
+        compared.section(grid),
+        claims.section(grid),
+        audit.section(grid),
+        per_class.section(grid),
+        *drawn.values(),
+        run_list.section(grid),
+        recompute.section(grid),
+        methods_text.section(grid),
+    )
+    return written
+
+
+def write(grid: Grid, *, asked: str) -> None:
+    """Write report.md, report.tex, tables/, figures/ and params.yaml into the grid's folder.
+
+    Args:
+        grid: The tables.
+        asked: Text of the params file, kept beside the report as the record of what was asked for.
+    """
+    with tempfile.TemporaryDirectory(dir=grid.folder, prefix=".report-") as place:
+        made = Path(place)
+        (made / "figures").mkdir()
+        (made / "tables").mkdir()
+        parts = sections(grid, made / "figures")
+        head = latex.provenance(grid)
+        for table in tables(parts):
+            for name, text in latex.fragments(table, head=head).items():
+                (made / "tables" / f"{name}.tex").write_text(text, encoding="utf-8")
+        title = grid.params.report.title
+        (made / "report.md").write_text(markdown.render(title, parts), encoding="utf-8")
+        (made / "report.tex").write_text(latex.document(title, parts, head=head), encoding="utf-8")
+        (made / "params.yaml").write_text(asked, encoding="utf-8")
+        for path in sorted(made.iterdir()):
+            target = grid.folder / path.name
+            if target.is_dir():
+                shutil.rmtree(target)
+            path.replace(target)

@@ -1,0 +1,278 @@
+"""Make a grid's tables from simulated predictions: what the report is tested on.
+
+The numbers are simulated, not measured; intervals are Wald's and the tests plain z-tests, which is good enough to be
+printed. Every table goes through its own schema, so that a change of a schema shows here first.
+"""
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_bench import params
+from fer_bench.expressions import expressions
+from fer_bench.report.grid import Grid, Shown, load
+from fer_bench.tables import predicted
+from fer_bench.tables.comparisons import comparisons
+from fer_bench.tables.confusions import confusions
+from fer_bench.tables.history import history
+from fer_bench.tables.intervals import intervals
+from fer_bench.tables.runs import runs
+from fer_bench.tables.scores import scores
+from fer_bench.tables.verdicts import verdicts
+
+SHARES = np.array([0.22, 0.39, 0.11, 0.15, 0.05, 0.05, 0.03, 0.02])
+METRICS = {
+    "accuracy": Shown(title="Accuracy"),
+    "macro_f1": Shown(title="Macro-F1"),
+    "mean_recall": Shown(title="Mean recall"),
+}
+SELECTIONS = {"last": -0.004, "best_on_val": 0.0, "best_on_test": 0.006}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fake:
+    """What to simulate.
+
+    Attributes:
+        methods: Name to expected accuracy.
+        titles: Name to printed title.
+        seeds: Of each method.
+        failed: (method, seed) that failed.
+        one_go: Methods without epochs.
+        datasets: Name to (samples, expressions).
+        claims: Rows of the verdicts table beyond the defaults.
+        compared: Whether comparisons are made.
+        audited: Whether audits are written.
+        weights: Of every run.
+        error: Text of a failure.
+        title: Of the report.
+        scale: Of the report.
+    """
+
+    methods: dict[str, float]
+    titles: dict[str, str] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    failed: frozenset[tuple[str, int]] = frozenset()
+    one_go: frozenset[str] = frozenset()
+    datasets: dict[str, tuple[int, int]] = field(default_factory=lambda: {"synthetic": (1000, 7)})
+    claims: tuple[dict[str, object], ...] = ()
+    compared: bool = True
+    audited: bool = True
+    weights: str = "none"
+    error: str = "the loss is not finite in epoch 3"
+    title: str = "A simulated grid"
+    scale: str = "Simulated predictions: these numbers say nothing about any method."
+
+    def yaml(self) -> str:
+        """Return the params file."""
+        lines = [
+            "grid: simulated",
+            "prepare:",
+            *(f"  {name}: {{source: simulated}}" for name in self.datasets),
+            "methods:",
+            *(f"  {name}: {{recipe: toy}}" for name in self.methods),
+            f"run: {{seeds: [{', '.join(map(str, self.seeds))}]}}",
+            "score: {metrics: [accuracy, macro_f1, mean_recall], n_resamples: 500}",
+            "compare: {metrics: [accuracy, macro_f1]}",
+            f"report: {json.dumps({'title': self.title, 'scale': self.scale}, ensure_ascii=False)}",
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def write(fake: Fake, folder: Path, *, seed: int = 0) -> None:
+    """Simulate a grid into a folder."""
+    rng = np.random.default_rng(seed)
+    rows: dict[str, list[dict[str, object]]] = {
+        name: [] for name in ("runs", "scores", "intervals", "confusions", "history", "comparisons")
+    }
+    for dataset, (n, k) in fake.datasets.items():
+        shares = SHARES[:k] / SHARES[:k].sum()
+        y_true = np.sort(rng.choice(k, size=n, p=shares))
+        table = pd.DataFrame({"sample_id": [f"test_{index:05d}" for index in range(n)], "y_true": y_true})
+        for method, accuracy in fake.methods.items():
+            _method(fake, dataset, method, accuracy, y_true, k, table, rows, rng)
+        predicted.write(table.copy(), folder / "predicted" / f"{dataset}.csv")
+        if fake.compared:
+            _compare(fake, dataset, table, k, rows)
+        if fake.audited:
+            _audit(folder / "audits" / f"{dataset}.json", y_true, k)
+    schemas = {
+        "runs": runs, "scores": scores, "intervals": intervals, "confusions": confusions, "history": history,
+        "comparisons": comparisons,
+    }  # fmt: skip
+    for name, schema in schemas.items():
+        schema.write(schema.frame(rows[name]), folder / f"{name}.csv")
+    verdicts.write(verdicts.frame(list(fake.claims)), folder / "verdicts.csv")
+    (folder / "params.yaml").write_text(fake.yaml(), encoding="utf-8")
+
+
+def read(fake: Fake, folder: Path, *, headline: str = "best_on_val") -> Grid:
+    """Read a simulated grid as the report does, without looking up its methods, which do not exist."""
+    asked = params.from_yaml((folder / "params.yaml").read_text(encoding="utf-8"), params.Params, where="params.yaml")
+    return load(asked, folder=folder, headline=headline, titles=fake.titles, metrics=METRICS)
+
+
+def _method(fake, dataset, method, accuracy, y_true, k, table, rows, rng) -> None:
+    n, values = len(y_true), {}
+    base = rng.random(n)  # samples are easy or hard for all seeds alike
+    for seed in fake.seeds:
+        ok = (method, seed) not in fake.failed
+        one_go = method in fake.one_go
+        rows["runs"].append({
+            "dataset": dataset, "method": method, "seed": seed, "protocol": "honest", "recipe": "toy",
+            "n_classes": k, "label_rule": "majority" if k == 8 else "released", "weights": fake.weights,
+            "batch_mates": "coupled" if "patt" in method else "independent", "status": "ok" if ok else "failed",
+            "error": None if ok else fake.error, "n_train": 1350, "n_select": 150, "n_report": n,
+            "epochs": None if one_go else 12, "epoch_best_on_val": None if one_go else 7 + seed % 3,
+            "epoch_best_on_test": None if one_go else 9, "train_s": 31.25 * (1 + len(method)) / 4 + seed,
+            "predict_s": 1.5, "peak_memory_mb": 812.0 + seed, "n_parameters": 1_234_567 * len(method),
+            "n_trainable": 3_456_789, "device": "cpu", "threads": 1,
+            "commit": "0123456789abcdef0123456789abcdef01234567", "dirty": False,
+        })  # fmt: skip
+        if not ok:
+            continue
+        drawn = 0.75 * base + 0.25 * rng.random(n)
+        other = (y_true + rng.integers(1, k, size=n)) % k
+        for selection, shift in SELECTIONS.items():
+            right = drawn < np.quantile(drawn, accuracy + (0.0 if one_go else shift + 0.002 * (seed - 1)))
+            y_pred = np.where(right, y_true, other)
+            table[f"{method}/seed{seed}/{selection}"] = y_pred
+            counts = np.zeros((k, k), dtype=int)
+            np.add.at(counts, (y_true, y_pred), 1)
+            cell = {"dataset": dataset, "method": method, "seed": seed, "selection": selection}
+            rows["confusions"] += [
+                {**cell, "y_true": int(i), "y_pred": int(j), "count": int(counts[i, j])}
+                for i, j in zip(*counts.nonzero(), strict=True)
+            ]
+            for metric, value in _metrics(counts).items():
+                rows["scores"].append({**cell, "metric": metric, "value": value, "n_samples": n})
+                values.setdefault((selection, metric), {})[seed] = value
+        if not one_go:
+            _history(dataset, method, seed, accuracy, rows, rng)
+    for (selection, metric), by_seed in values.items():
+        _intervals(dataset, method, selection, metric, by_seed, n, rows)
+
+
+def _metrics(counts: np.ndarray) -> dict[str, float]:
+    true, said, right = counts.sum(axis=1), counts.sum(axis=0), counts.diagonal()
+    return {
+        "accuracy": right.sum() / counts.sum(),
+        "macro_f1": float((2 * right / np.maximum(true + said, 1)).mean()),
+        "mean_recall": float((right / np.maximum(true, 1)).mean()),
+    }
+
+
+def _history(dataset, method, seed, accuracy, rows, rng) -> None:
+    for epoch in range(1, 13):
+        fall = math.exp(-epoch / 4)
+        rows["history"].append({
+            "dataset": dataset, "method": method, "seed": seed, "epoch": epoch, "lr": 1e-3,
+            "train_loss": 0.3 + 1.6 * fall + 0.02 * rng.random(), "val_loss": 0.5 + 1.4 * fall + 0.05 * rng.random(),
+            "val_accuracy": accuracy * (1 - 0.6 * fall) - 0.01 * rng.random(),
+            "val_macro_f1": 0.9 * accuracy * (1 - 0.6 * fall), "seconds": 2.5,
+        })  # fmt: skip
+
+
+def _intervals(dataset, method, selection, metric, by_seed, n, rows) -> None:
+    groups = [[seed] for seed in by_seed] + ([list(by_seed)] if len(by_seed) > 1 else [])
+    for group in groups:
+        estimate = float(np.mean([by_seed[seed] for seed in group]))
+        half = 1.96 * math.sqrt(estimate * (1 - estimate) / n) * (1.0 if metric == "accuracy" else 1.7)
+        many = len(group) > 1
+        rows["intervals"].append({
+            "dataset": dataset, "method": method, "seeds": ";".join(map(str, group)), "selection": selection,
+            "metric": metric, "estimate": estimate, "low": max(0.0, estimate - half), "high": min(1.0, estimate + half),
+            "level": 0.95,
+            "interval_method": "crossed bootstrap, percentile" if many else "multinomial bootstrap, percentile",
+            "resampled": "seeds and samples" if many else "samples",
+            "held_fixed": "the training data and the recipe" if many else "the checkpoint (seed, training data)",
+            "n_samples": n, "n_seeds": len(group), "n_resamples": 500,
+        })  # fmt: skip
+
+
+def _compare(fake, dataset, table, k, rows) -> None:
+    y_true, held = table["y_true"].to_numpy(), predicted.columns(table)
+    right = {}
+    for method in fake.methods:
+        own = [column for column in held if column.method == method and column.selection == "best_on_val"]
+        if own:
+            right[method] = np.mean([table[str(column)].to_numpy() == y_true for column in own], axis=0)
+    names = sorted(right)
+    pairs = [(a, b) for index, a in enumerate(names) for b in names[index + 1 :]]
+    found = []
+    for metric in ("accuracy", "macro_f1"):
+        for a, b in pairs:
+            gap = right[a] - right[b]
+            difference, error = float(gap.mean()), float(gap.std(ddof=1) / math.sqrt(len(gap)))
+            error *= 1.0 if metric == "accuracy" else 1.6
+            p = math.erfc(abs(difference) / max(error, 1e-9) / math.sqrt(2))
+            p_holm = min(1.0, p * len(pairs))
+            low, high = difference - 1.96 * error, difference + 1.96 * error
+            verdict = "undecided"
+            if low >= -0.005 and high <= 0.005:
+                verdict = "equivalent"
+            elif p_holm <= 0.05 and (low > 0 or high < 0):
+                verdict = "better" if low > 0 else "worse"
+            found.append({
+                "dataset": dataset, "metric": metric, "selection": "best_on_val", "method_a": a, "method_b": b,
+                "difference": difference, "low": low, "high": high, "level": 0.95,
+                "interval_method": "crossed paired bootstrap, percentile", "p": p, "p_holm": p_holm,
+                "test": "simulated z-test", "family": f"{metric} on {dataset}", "family_size": len(pairs),
+                "margin": 0.005, "verdict": verdict, "detectable": 2.8 * error,
+                "disagreement": float((gap != 0).mean()), "n_samples": len(gap), "n_seeds": len(fake.seeds),
+            })  # fmt: skip
+    rows["comparisons"] += found
+
+
+def _audit(path: Path, y_true: np.ndarray, k: int) -> None:
+    counts = np.bincount(y_true, minlength=k)
+    names = expressions(k)
+    splits = {
+        split: {name: int(number * factor) for name, number in zip(names, counts, strict=True)}
+        for split, factor in (("train", 1.5), ("val", 0.4), ("test", 1))
+    }
+    found = {
+        "counts": {"status": "green", "why": f"{len(y_true):,} reported samples, as released", "numbers": splits},
+        "duplicates": {
+            "status": "amber", "why": "2 exact copies within train, none across splits", "numbers": {"exact": 2},
+        },
+    }  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def claim(method: str, **changes: object) -> dict[str, object]:
+    """Return a row of the verdicts table."""
+    return {
+        "method": method, "dataset": "synthetic", "metric": "accuracy", "claim": 0.9505, "where": "Table 3",
+        "paper": "A paper, 2024", "claimed_selection": "best_on_test", "verdict": "not comparable",
+        "reason": "the recipe is toy, not paper; the published checkpoint was picked on the test set",
+        "selection": "best_on_val", "estimate": 0.86, "low": 0.84, "high": 0.88, "level": 0.95, "n_samples": 1000,
+        "n_seeds": 3, "recipe": "toy", "weights": "none", **changes,
+    }  # fmt: skip
+
+
+REALISTIC = Fake(
+    methods={
+        "majority_class": 0.39, "lbp_svm": 0.74, "convnext_full": 0.868, "conv_cut": 0.871, "patt_lite": 0.845,
+    },
+    titles={
+        "majority_class": "Majority class",
+        "lbp_svm": "LBP + SVM",
+        "convnext_full": "ConvNeXt-Base, all stages, fine-tuned (ours)",
+        "conv_cut": "Conv-cut",
+        "patt_lite": "PAtt-Lite",
+    },
+    one_go=frozenset({"majority_class", "lbp_svm"}),
+    weights="timm:convnext_base.fb_in22k_ft_in1k",
+    claims=(
+        claim("conv_cut"),
+        claim("patt_lite", claim=0.9733, where="Table 2, row 7", verdict="below", reason="our interval lies below"),
+        claim("patt_lite", dataset="rafdb", verdict="not run", reason="the data set is not in this grid", selection=None,
+              estimate=None, low=None, high=None, level=None, n_samples=None, n_seeds=None, recipe=None, weights=None),
+    ),
+)  # fmt: skip
