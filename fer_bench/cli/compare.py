@@ -32,7 +32,7 @@ def compare(
       fer-bench compare --baseline majority_class --metric accuracy
       fer-bench compare mine.csv theirs.csv --metric macro_f1
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from fer_bench.stats import comparing
+    from fer_bench.stats import comparing, wording
     from fer_bench.tables.comparisons import comparisons
 
     if files:
@@ -50,9 +50,9 @@ def compare(
         table = comparing.compare_grid(grid, metrics=metric, baseline=baseline, dataset=dataset, say=say)
         whole = not (metric or baseline or dataset)  # a part of the grid must not overwrite the whole
         target = output or (grid.results / "comparisons.csv" if whole else None)
-    show(comparing.printable(table) if not as_json else table, as_json=as_json)
+    show(table if as_json else wording.printable(table), as_json=as_json)
     if not as_json:
-        print(f"\n{comparing.in_words(table)}")
+        print(f"\n{wording.in_words(table)}")
     if target is not None:
         comparisons.write(table, target)
         wrote(target, then="fer-bench verdict")

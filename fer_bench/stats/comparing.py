@@ -1,0 +1,152 @@
+"""Comparisons of a grid's methods, or of the runs in a few files."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_bench import params as params_file
+from fer_bench import registry
+from fer_bench.errors import FerBenchError
+from fer_bench.params import Params
+from fer_bench.stats import files
+from fer_bench.stats.pairs import Predicted, Settings, compare_methods
+from fer_bench.tables import predicted, runs
+from fer_bench.tables.comparisons import comparisons
+
+Say = Callable[[str], None]
+
+
+def settings_of(params: Params) -> Settings:
+    """Return the settings that a grid's file asks for."""
+    choice, scored = params.compare, params.score
+    return Settings(
+        tuple(choice.metrics), scored.level, choice.margin, scored.n_resamples, scored.seed, choice.baseline
+    )
+
+
+def compare_grid(
+    params: Params, *, metrics: list[str] | None, baseline: str | None, dataset: str | None, say: Say
+) -> pd.DataFrame:
+    """Compare the methods of a grid under its protocol's headline selection.
+
+    Args:
+        params: The grid.
+        metrics: Metrics instead of the grid's.
+        baseline: Baseline instead of the grid's.
+        dataset: Only this data set.
+        say: Where methods that cannot be compared are reported.
+
+    Returns:
+        The comparisons table; without rows where no two methods have a run.
+
+    Raises:
+        FerBenchError: If the grid has no such data set or method, or was not scored since it changed.
+    """
+    settings = settings_of(params)
+    if metrics:
+        settings = settings._replace(metrics=tuple(dict.fromkeys(metrics)))
+    if baseline is not None:
+        settings = settings._replace(baseline=_one_of(baseline, list(params.methods), what="method"))
+    chosen = list(params.prepare) if dataset is None else [_one_of(dataset, list(params.prepare), what="data set")]
+    headline = str(registry.load("protocols", params.run.protocol).headline)
+    table = _runs_of(params)
+    rows = []
+    for name in chosen:
+        found = _predicted(params, table, dataset=name, selection=headline, say=say)
+        if found is not None:
+            rows += compare_methods(found, settings)
+    return comparisons.frame(rows)
+
+
+def settings_of_file(path: Path, *, say: Say) -> Settings:
+    """Return the settings for comparing files: those of a grid's file where there is one, else the defaults.
+
+    Args:
+        path: The grid's file.
+        say: Where the settings are reported.
+    """
+    if path.exists():
+        settings = settings_of(params_file.read(path))._replace(baseline=None)
+    else:
+        both = ["accuracy", "macro_f1"]
+        score, compare = params_file.Score(metrics=both), params_file.Compare(metrics=both)
+        settings = Settings(tuple(both), score.level, compare.margin, score.n_resamples, score.seed, None)
+    say(
+        f"level {settings.level:.0%}, margin {100 * settings.margin:g} points, {settings.n_resamples} resamples, "
+        f"seed {settings.seed} ({path if path.exists() else 'defaults'})"
+    )
+    return settings
+
+
+def compare_files(
+    paths: list[Path],
+    *,
+    settings: Settings,
+    metrics: list[str] | None,
+    baseline: str | None,
+    selection: str | None,
+    say: Say,
+) -> pd.DataFrame:
+    """Compare single runs by their predictions tables, without a grid; a run's name is its file's.
+
+    Args:
+        paths: Two or more files.
+        settings: How.
+        metrics: Metrics instead of the settings'.
+        baseline: Name of the run that all others are compared with.
+        selection: The selection; None: the first of best_on_val, last and best_on_test that all files have.
+        say: Where the selection is reported.
+
+    Raises:
+        FerBenchError: For fewer than two files, another number of expressions, other ids, other true labels, no
+            common selection, or a table that does not fit.
+    """
+    found = files.read_predicted(paths, selection=selection)
+    say(f"{len(found.y_true)} samples, {found.n_classes} expressions, selection {found.selection}")
+    if metrics:
+        settings = settings._replace(metrics=tuple(dict.fromkeys(metrics)))
+    if baseline is not None:
+        settings = settings._replace(baseline=_one_of(baseline, list(found.y_pred), what="run"))
+    return comparisons.frame(compare_methods(found, settings))
+
+
+def _runs_of(params: Params) -> pd.DataFrame:
+    table = runs.runs.read(params.results / "runs.csv")
+    held = set(zip(table["dataset"], table["method"], table["seed"].astype(int), strict=True))
+    expected = {(d, m, s) for d in params.prepare for m in params.methods for s in params.run.seeds}
+    if held != expected:
+        d, m, s = min(held ^ expected)
+        raise FerBenchError(
+            f"{params.results / 'runs.csv'} and the grid's parameters differ in {len(held ^ expected)} runs; "
+            f"first: {m} on {d} with seed {s}",
+            fix="score the grid as it is now: fer-bench score",
+        )
+    return table
+
+
+def _predicted(params: Params, table: pd.DataFrame, *, dataset: str, selection: str, say: Say) -> Predicted | None:
+    here = table[(table["dataset"] == dataset) & (table["status"] == "ok")]
+    wide = predicted.read(params.results / "predicted" / f"{dataset}.csv")
+    y_pred: dict[str, dict[int, np.ndarray]] = {}
+    for method, seed in zip(here["method"], here["seed"].astype(int), strict=True):
+        column = str(predicted.Column(method, seed, selection))
+        if column not in wide.columns:
+            raise FerBenchError(
+                f"predicted/{dataset}.csv has no column {column}", fix="score the grid as it is now: fer-bench score"
+            )
+        y_pred.setdefault(method, {})[seed] = wide[column].to_numpy()
+    for method in params.methods:
+        failed = len(params.run.seeds) - len(y_pred.get(method, {}))
+        if failed:
+            say(f"{dataset}: {failed} of {len(params.run.seeds)} runs of {method} failed and are left out")
+    if not len(here):
+        return None
+    return Predicted(dataset, selection, int(here["n_classes"].iloc[0]), wide["y_true"].to_numpy(), y_pred)
+
+
+def _one_of(name: str, known: list[str], *, what: str) -> str:
+    if name not in known:
+        raise FerBenchError(f"there is no {what} '{name}' here", fix=f"one of: {', '.join(known)}")
+    return name

@@ -1,0 +1,128 @@
+r"""Seeds × samples: variance of a mean over both, and Student's t interval with Satterthwaite's degrees of freedom.
+
+Model, for a method's value on sample i under seed s: :math:`x_{si} = \mu + a_s + b_i + e_{si}`, all parts random. The
+mean over S seeds and n samples has variance
+
+.. math:: \sigma_a^2 / S + \sigma_b^2 / n + \sigma_e^2 / (S n)
+
+The last two terms are estimated by the variance over samples of the means over seeds, divided by n; the first by
+:math:`\max(0, MS_a - MS_e) / (S n)`. For two methods the variance over samples is that of the difference (samples are
+paired) and each method adds its own seed term (a seed's number means nothing across methods).
+
+What is resampled: nothing; seeds and samples both count as drawn at random. What is held fixed: the training data and
+the recipe. When it misleads: with two seeds (very wide), with samples that depend on each other (several pictures of
+one subject), and for metrics far from linear in the counts, as with a handful of samples of an expression.
+
+References:
+    Satterthwaite, Biometrics Bulletin 2 (1946); Searle, Casella and McCulloch, "Variance Components" (1992), ch. 4;
+    Bouthillier et al., "Accounting for variance in machine learning benchmarks", MLSys 2021.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from fer_bench.arrays import SeedSamples, SeedValues
+from fer_bench.stats.interval import Interval
+
+METHOD = "two-way variance over seeds and samples, Satterthwaite t"
+TRAINING_DATA = "the training data and the recipe"
+
+
+@dataclass(frozen=True)
+class Components:
+    """What a method's values say about its two sources of variation.
+
+    Attributes:
+        sample_means: (n,) mean over seeds of each sample's value.
+        n_seeds: S.
+        estimate: Mean over seeds of the metric.
+        seeds: MS_a / (S n).
+        residual: MS_e / (S n).
+    """
+
+    sample_means: np.ndarray
+    n_seeds: int
+    estimate: float
+    seeds: float
+    residual: float
+
+    @property
+    def seed_variance(self) -> float:
+        """Part of the estimate's variance that is due to seeds; never negative."""
+        return max(0.0, self.seeds - self.residual)
+
+
+def components(values: SeedSamples, metric: SeedValues) -> Components:
+    """Part a method's values into seeds, samples and residual.
+
+    Args:
+        values: Value per seed and sample; for a metric other than accuracy, pseudo-values.
+        metric: The metric's value per seed.
+
+    Raises:
+        ValueError: With fewer than 2 seeds or 2 samples.
+    """
+    n_seeds, n = values.shape
+    if n_seeds < 2 or n < 2:
+        message = f"variation over seeds and samples needs 2 of each, not {n_seeds} × {n}"
+        raise ValueError(message)
+    by_sample, by_seed = values.mean(axis=0), values.mean(axis=1, keepdims=True)
+    residuals = values - by_sample - by_seed + values.mean()
+    mean_square_seeds = n * float(metric.var(ddof=1))
+    mean_square_residual = float((residuals**2).sum()) / ((n_seeds - 1) * (n - 1))
+    return Components(
+        by_sample,
+        n_seeds,
+        float(metric.mean()),
+        mean_square_seeds / (n_seeds * n),
+        mean_square_residual / (n_seeds * n),
+    )
+
+
+def one(method: Components, *, level: float) -> Interval:
+    """Compute the interval of a method's mean over seeds and samples; see the module for what it covers.
+
+    Args:
+        method: Of :func:`components`.
+        level: Coverage, e.g. 0.95.
+    """
+    error, freedom = _standard_error(method.sample_means, (method,))
+    return _interval(method.estimate, error, freedom, level=level)
+
+
+def difference(a: Components, b: Components, *, level: float) -> tuple[Interval, float]:
+    """Compute the interval of A minus B, same samples, and the p-value of "no difference".
+
+    Two methods without any variation in their difference have an interval of no width, and p is 1 or 0.
+
+    Args:
+        a: Of :func:`components`.
+        b: Of :func:`components`, same samples in the same order.
+        level: Coverage, e.g. 0.95.
+    """
+    error, freedom = _standard_error(a.sample_means - b.sample_means, (a, b))
+    estimate = a.estimate - b.estimate
+    if error == 0:
+        return _interval(estimate, error, freedom, level=level), 1.0 if estimate == 0 else 0.0
+    p = 2 * float(stats.t.sf(abs(estimate) / error, freedom))
+    return _interval(estimate, error, freedom, level=level), p
+
+
+def _standard_error(sample_means: np.ndarray, methods: tuple[Components, ...]) -> tuple[float, float]:
+    n = len(sample_means)
+    of_samples = float(sample_means.var(ddof=1)) / n
+    variance = of_samples + sum(method.seed_variance for method in methods)
+    spread = of_samples**2 / (n - 1)
+    for method in methods:
+        if method.seed_variance > 0:
+            spread += method.seeds**2 / (method.n_seeds - 1)
+            spread += method.residual**2 / ((method.n_seeds - 1) * (n - 1))
+    return math.sqrt(variance), variance**2 / spread if spread > 0 else math.inf
+
+
+def _interval(estimate: float, error: float, freedom: float, *, level: float) -> Interval:
+    half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
+    return Interval(estimate - half, estimate + half, level, METHOD, "seeds and samples", TRAINING_DATA, 0, error)
