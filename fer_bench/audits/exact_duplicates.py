@@ -47,6 +47,7 @@ def run(prepared: Prepared) -> Finding:
         "n_blank": n_blank,
         "groups_by_splits": {str(key): int(n) for key, n in splits.value_counts().items()},
         "groups_with_conflicting_labels": int((labels_per_group > 1).sum()),
+        "groups_with_unequal_votes": _with_unequal_votes(groups),
         **copies,
     }
     known = _known_copies(prepared.name)
@@ -69,6 +70,15 @@ def _check_digests(prepared: Prepared) -> None:
             f"{prepared.name}: {int(wrong.sum())} pictures of the store are not those that were prepared, e.g. {first}",
             fix=f"fer-bench data prepare {prepared.name}",
         )
+
+
+def _with_unequal_votes(groups: pd.DataFrame) -> int | None:
+    """Count the groups whose pictures were judged differently; None where annotators are not known."""
+    votes = list(samples_table.vote_columns(list(groups.columns)))
+    if not votes:
+        return None
+    by_digest = groups.groupby("digest")[votes]
+    return int((by_digest.max() != by_digest.min()).any(axis=1).sum())
 
 
 def _with_copy(samples: pd.DataFrame, split: str, other: str) -> dict[str, dict[str, Any]]:

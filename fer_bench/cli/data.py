@@ -36,7 +36,10 @@ def prepare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Decode a data set once into data/DATASET: samples table, pictures, digests; counts held to the release's."""
+    """Decode a data set into data/DATASET.
+
+    Its counts are held to the release's; an earlier data/DATASET stays as it is if anything is wrong.
+    """
     import pandas as pd
 
     from fer_bench import registry
@@ -74,7 +77,10 @@ def audit(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if an audit is red.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look for wrong counts and exact copies in a prepared data set; write results/GRID/audits/DATASET.json."""
+    """Look for wrong counts and exact copies.
+
+    Writes results/GRID/audits/DATASET.json and the ids of equal pictures, DATASET_duplicates.csv.
+    """
     import pandas as pd
 
     from fer_bench import registry

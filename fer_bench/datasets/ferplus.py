@@ -6,8 +6,9 @@ repository microsoft/FERPlus, ``fer2013new.csv`` and ``data/FER2013{Train,Valid,
 What the release does not say, and what is done about it (counted on the repository at ae2128ab):
 
 - **Two vote tables.** ``fer2013new.csv`` and the three ``label.csv`` differ in the votes of 1,601 pictures, and in the
-  majority label of 377. The official training code reads ``label.csv``: 3,137 test pictures; from ``fer2013new.csv``
-  it would be 3,153. Papers quote both. ``options.votes`` chooses; ``label_csv`` is the default.
+  majority label of 377. All 1,601 have an exact copy in FER2013: ``label.csv`` has each copy's own votes,
+  ``fer2013new.csv`` the same ones for all copies. The official training code reads ``label.csv``: 3,137 test pictures;
+  from ``fer2013new.csv`` it would be 3,153. ``options.votes`` chooses; ``label_csv`` is the default.
 - **Votes are joined to pixels by row, never by image name.** Row i of ``fer2013new.csv`` belongs to row i of
   ``fer2013.csv``. The number in a name falls behind the row number by up to 85. ``label.csv`` has names only; a name
   leads to its row through ``fer2013new.csv``.

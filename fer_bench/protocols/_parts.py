@@ -12,14 +12,15 @@ _SEED = 0  # what a part is may not depend on a run's seed
 
 def rows_of(samples: pd.DataFrame, *splits: str) -> np.ndarray:
     """Return the rows, ascending, that belong to any of ``splits`` and that the label rule keeps."""
-    belongs: np.ndarray = (samples["split"].isin(splits) & (samples["label"] >= 0)).to_numpy(dtype=bool)
-    return np.flatnonzero(belongs)
+    belongs = (samples["split"].isin(splits) & (samples["label"] >= 0)).to_numpy(dtype=bool)
+    rows: np.ndarray = np.flatnonzero(belongs)
+    return rows
 
 
 def labels_of(samples: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
     """Return the labels of some rows, int64 (n,)."""
-    labels: np.ndarray = samples["label"].to_numpy(dtype=np.int64)
-    return labels[rows]
+    labels: np.ndarray = samples["label"].to_numpy(dtype=np.int64)[rows]
+    return labels
 
 
 def stratified(labels: np.ndarray, share: float, purpose: str) -> np.ndarray:
