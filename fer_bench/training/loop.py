@@ -32,9 +32,10 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from fer_bench import registry, seeds
+from fer_bench import seeds
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Training
+from fer_bench.metrics import accuracy, macro_f1
 from fer_bench.training.module import PREDICT_BATCH, RunnerModel
 from fer_bench.training.pictures import Part
 from fer_bench.training.progress import Progress
@@ -218,6 +219,8 @@ class QuietRunner(Runner):  # type: ignore[misc]  # mmengine ships no types
 class Validation(BaseMetric):  # type: ignore[misc]  # mmengine ships no types
     """Cross-entropy, accuracy and macro-F1 on the part that selects."""
 
+    default_prefix = "val"
+
     def __init__(self, n_classes: int) -> None:
         super().__init__()
         self.n_classes = n_classes
@@ -229,20 +232,19 @@ class Validation(BaseMetric):  # type: ignore[misc]  # mmengine ships no types
         )
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
-        """Return the history table's ``val_…`` values."""
+        """Return the values, which mmengine names ``val/…``."""
         logits = torch.stack([row for row, _ in results])
         labels = torch.tensor([label for _, label in results])
         loss = float(functional.cross_entropy(logits, labels))
-        accuracy, macro_f1 = scores(labels.numpy(), logits.numpy(), self.n_classes)
-        return {"val_loss": loss, "val_accuracy": accuracy, "val_macro_f1": macro_f1}
+        right, balanced = scores(labels.numpy(), logits.numpy(), self.n_classes)
+        return {"loss": loss, "accuracy": right, "macro_f1": balanced}
 
 
 def scores(labels: np.ndarray, logits: np.ndarray, n_classes: int) -> tuple[float, float]:
     """Return accuracy and macro-F1 of logits (n, k) against labels (n,)."""
     cells = labels * n_classes + logits.argmax(axis=1)
     confusion = np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes)
-    found = [float(registry.load("metrics", name).of_confusion(confusion)) for name in ("accuracy", "macro_f1")]
-    return found[0], found[1]
+    return float(accuracy.metric.of_confusion(confusion)), float(macro_f1.metric.of_confusion(confusion))
 
 
 class EpochSeed(Hook):  # type: ignore[misc]  # mmengine ships no types
@@ -312,7 +314,8 @@ class Keeper(Hook):  # type: ignore[misc]  # mmengine ships no types
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Save after validation."""
-        self._keep(runner, runner.epoch, metrics or {})
+        found = {name.replace("val/", "val_"): value for name, value in (metrics or {}).items()}
+        self._keep(runner, runner.epoch, found)
 
     def _keep(self, runner: Runner, epoch: int, metrics: dict[str, float]) -> None:
         seconds = time.monotonic() - self._start

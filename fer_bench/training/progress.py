@@ -58,7 +58,7 @@ class Progress(Hook):  # type: ignore[misc]  # mmengine ships no types
         """Say how the epoch went."""
         if not is_main_process() or metrics is None:
             return
-        said = f"{self.title}: epoch {runner.epoch} of {self.epochs}, val accuracy {metrics['val_accuracy']:.3f}"
+        said = f"{self.title}: epoch {runner.epoch} of {self.epochs}, val accuracy {metrics['val/accuracy']:.3f}"
         if self._bar is not None:
             self._bar.update(self._task, description=said)
         else:

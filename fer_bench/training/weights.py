@@ -13,11 +13,13 @@ from torch import nn
 
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Weights
-from fer_bench.provenance import sha256_of_file
+
+__all__ = ["Weights", "create_backbone", "describe", "keras_arrays", "resolve"]
 
 _RANDOM = "or ask for random initialisation with `weights: none` there"
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 _SHOWN = 3  # layers named in an error
+_PATIENCE_S = 10
 
 
 def resolve(name: str | None, recipe_weights: str) -> Weights:
@@ -67,11 +69,6 @@ def describe(weights: Weights, timm_name: str | None) -> str:
     return "none" if weights.path is None else f"file:{weights.path.name}"
 
 
-def digest(weights: Weights) -> str | None:
-    """Return the SHA-256 of the weights file; None where there is no file of ours."""
-    return None if weights.path is None else sha256_of_file(weights.path)
-
-
 def create_backbone(timm_name: str, weights: Weights, **options: Any) -> nn.Module:  # noqa: ANN401 - passed to timm
     """Create one of timm's networks and give it its initial weights.
 
@@ -83,11 +80,10 @@ def create_backbone(timm_name: str, weights: Weights, **options: Any) -> nn.Modu
     Raises:
         FerBenchError: If the download fails, or the file is not a state dict, or is one of another network.
     """
-    if weights.source == "timm":
-        return _download(timm_name, options)
     net: nn.Module = timm.create_model(timm_name, pretrained=False, **options)
-    if weights.path is not None:
-        _load(net, weights.path, timm_name)
+    path = _fetch(timm_name) if weights.source == "timm" else weights.path
+    if path is not None:
+        _load(net, path, timm_name)
     return net
 
 
@@ -109,36 +105,39 @@ def keras_arrays(path: Path) -> dict[str, np.ndarray]:
         ) from None
 
 
-def _download(timm_name: str, options: dict[str, Any]) -> nn.Module:
-    """Let timm fetch its weights, after asking once whether they can be had: timm itself retries for a minute."""
-    import httpx
-    from huggingface_hub import errors
+def _fetch(timm_name: str) -> Path:
+    """Return the file with timm's weights, downloaded unless an earlier download is at hand.
 
-    try:
-        _ask_for(timm_name)
-        net: nn.Module = timm.create_model(timm_name, pretrained=True, **options)
-    except (OSError, httpx.HTTPError, errors.HfHubHTTPError, errors.OfflineModeIsEnabled) as error:
-        raise FerBenchError(
-            f"timm's weights {timm_name} are not on this machine and could not be downloaded ({type(error).__name__})",
-            fix=f'on a machine with a network: python -c "import timm, torch; torch.save(timm.create_model('
-            f"'{timm_name}', pretrained=True).state_dict(), '{timm_name}.pth')\"; bring the file and name it in "
-            f"params.yaml (methods.<method>.weights), {_RANDOM}",
-        ) from None
-    return net
-
-
-def _ask_for(timm_name: str) -> None:
-    """Raise at once where the weights are neither cached nor reachable."""
+    The server is asked once before the download: the download itself would go on trying for a minute.
+    """
     import huggingface_hub
+    from huggingface_hub import constants
 
     cfg = timm.get_pretrained_cfg(timm_name)
     if cfg is None or not cfg.hf_hub_id:
-        return
-    for name in ("model.safetensors", "pytorch_model.bin"):
-        if isinstance(huggingface_hub.try_to_load_from_cache(cfg.hf_hub_id, name), str):
-            return
-    url = huggingface_hub.hf_hub_url(cfg.hf_hub_id, "config.json")
-    huggingface_hub.get_hf_file_metadata(url, timeout=10)
+        raise FerBenchError(f"timm offers no download of weights for {timm_name}", fix=_bring(timm_name))
+    name = cfg.hf_hub_filename or constants.SAFETENSORS_SINGLE_FILE
+    cached = huggingface_hub.try_to_load_from_cache(cfg.hf_hub_id, name)
+    if isinstance(cached, str):
+        return Path(cached)
+    # huggingface_hub changed its HTTP client twice; each has its own root of errors, not all under OSError
+    client = sys.modules[type(huggingface_hub.get_session()).__module__.partition(".")[0]]
+    try:
+        huggingface_hub.get_hf_file_metadata(huggingface_hub.hf_hub_url(cfg.hf_hub_id, name), timeout=_PATIENCE_S)
+        return Path(huggingface_hub.hf_hub_download(cfg.hf_hub_id, name))
+    except (OSError, client.HTTPError) as error:
+        raise FerBenchError(
+            f"timm's weights {timm_name} are not on this machine and could not be downloaded ({type(error).__name__})",
+            fix=_bring(timm_name),
+        ) from None
+
+
+def _bring(timm_name: str) -> str:
+    return (
+        f"on a machine with a network run python -c \"import timm, torch; torch.save(timm.create_model('{timm_name}', "
+        f"pretrained=True).state_dict(), '{timm_name}.pth')\", bring the file and name it in params.yaml "
+        f"(methods.<method>.weights), {_RANDOM}"
+    )
 
 
 def _load(net: nn.Module, path: Path, timm_name: str) -> None:

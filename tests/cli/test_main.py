@@ -1,0 +1,113 @@
+"""The program as people meet it: help, listings, errors, exit codes."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from fer_bench import registry
+from fer_bench.cli.main import app, main
+
+COMMAND = typer.main.get_command(app)
+runner = CliRunner()
+
+
+def verbs(group=COMMAND, before=()):
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from verbs(command, (*before, name))
+        else:
+            yield (*before, name), command
+
+
+VERBS = dict(verbs())
+
+
+def program(*arguments, cwd=None):
+    command = [sys.executable, "-m", "fer_bench", *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_verbs_are_those_of_the_pipeline_and_four_more():
+    assert {" ".join(name) for name in VERBS} == {
+        "doctor", "list", "describe", "data prepare", "data audit", "run", "score", "compare", "verdict", "report",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VERBS, ids=" ".join)
+def test_help_ends_in_two_examples_that_the_program_understands(name):
+    text = VERBS[name].help
+    examples = re.findall(r"^\s*(?:torchrun .* -m fer_bench|fer-bench) (.*)$", text.split("Examples:")[1], re.MULTILINE)
+    assert len(examples) == 2
+    for example in examples:
+        words = shlex.split(example)
+        assert tuple(words[: len(name)]) == name
+        VERBS[name].make_context("fer-bench", words[len(name) :], resilient_parsing=False)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["list", "methods"], ["list", "datasets"], ["run", "--help"], ["describe", "metric", "accuracy"]],
+)
+def test_listing_verbs_import_neither_torch_nor_the_numbers(arguments):
+    code = (
+        "import sys; sys.argv = ['fer-bench', *sys.argv[1:]]\n"
+        "from fer_bench.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'timm', 'mmengine', 'scipy', 'matplotlib', 'pandas', 'sklearn'} & set(sys.modules)\n"
+        "print('HEAVY', sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+@pytest.mark.parametrize("kind", ["methods", "datasets", "metrics", "protocols", "audits", "grids"])
+def test_a_listing_names_everything_of_its_kind(kind):
+    found = runner.invoke(app, ["list", kind, "--json"])
+    assert found.exit_code == 0
+    rows = json.loads(found.stdout)
+    names = {row[kind.removesuffix("s")] for row in rows}
+    if kind != "grids":
+        assert set(registry.names(kind)) <= names
+
+
+@pytest.mark.parametrize("name", registry.names("methods"))
+def test_a_method_is_described_with_its_paper_and_recipes(name):
+    found = runner.invoke(app, ["describe", "method", name])
+    assert found.exit_code == 0, found.output
+    assert "Recipe toy:" in found.stdout
+
+
+def test_a_users_error_is_two_lines_and_exit_code_2(grid_folder):
+    done = program("run", "conv_cat", "--dataset", "synthetic", "--seed", "0", cwd=grid_folder)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0].startswith("error: unknown method 'conv_cat'")
+    assert "did you mean conv_cut?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_mistake_in_the_call_has_exit_code_2():
+    assert program("run", "conv_cut").returncode == 2
+
+
+def test_the_version_is_printed(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["fer-bench", "--version"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 0
+    assert re.fullmatch(r"fer-bench \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_doctor_says_what_is_missing(grid_folder):
+    found = runner.invoke(app, ["doctor", "--json"])
+    assert found.exit_code == 0, found.output
+    rows = {row["what"]: row for row in json.loads(found.stdout)}
+    assert rows["synthetic prepared"]["found"] == "no"
+    assert "fer-bench data prepare synthetic" in rows["synthetic prepared"]["fix"]

@@ -1,0 +1,69 @@
+"""Fixtures that every test may use."""
+
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def rng(request):
+    """A generator seeded by the test's own name, so that tests do not share draws."""
+    return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
+
+
+@pytest.fixture
+def ferplus_folder():
+    """The folder with FERPlus as released; tests that need it are marked `data`."""
+    places = (
+        [Path(os.environ["FER_BENCH_DATA"])] if "FER_BENCH_DATA" in os.environ else [ROOT.parent / "shared" / "data"]
+    )
+    for place in places:
+        if (place / "ferplus").is_dir():
+            return place / "ferplus"
+    pytest.skip("FERPlus is not here; set FER_BENCH_DATA to the folder that holds ferplus/")
+
+
+GRID = """
+grid: tiny
+prepare:
+  synthetic:
+    source: fer_bench/datasets/synthetic.py
+    options: {n_train: 140, n_val: 40, n_test: 60, seed: 0}
+methods:
+  majority_class: {recipe: toy}
+  lbp_svm: {recipe: toy}
+  conv_cut: {recipe: toy}
+run: {seeds: [0, 1]}
+score: {metrics: [accuracy, macro_f1, mean_recall], n_resamples: 200}
+compare: {metrics: [accuracy, macro_f1]}
+report: {title: Tiny grid, scale: For tests.}
+"""
+
+
+@pytest.fixture
+def grid_text():
+    """A small grid, as the text of params.yaml."""
+    return GRID
+
+
+@pytest.fixture
+def grid_folder(tmp_path, monkeypatch):
+    """An empty working folder with a small grid's params.yaml."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(GRID)
+    return tmp_path
+
+
+@pytest.fixture
+def prepared_folder(grid_folder):
+    """The same with the data set prepared."""
+    from fer_bench import params
+    from fer_bench.datasets import _store
+
+    _store.prepare("synthetic", params.read().prepare["synthetic"])
+    return grid_folder

@@ -1,0 +1,89 @@
+"""Each stage of dvc.yaml names the code it runs, so that no number outlives the code that made it."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fer_bench import registry
+
+sys.path.insert(0, str(Path(__file__).parent))
+from imports import ROOT, closure
+
+# Modules that cannot change a number, with the reason. Rewording a message may not retrain a grid.
+EXCEPTED = {
+    "fer_bench/__init__.py": "the version, which is recorded",
+    "baselines/__init__.py": "holds nothing",
+    "fer_bench/cli/__init__.py": "holds nothing",
+    "fer_bench/cli/_common.py": "prints",
+    "fer_bench/errors.py": "words of errors",
+    "fer_bench/registry.py": "finds files; what it finds is in the deps",
+    "fer_bench/params.py": "reads params.yaml; its values are the stages' params",
+    "fer_bench/provenance.py": "records, and names what is resumed or stored",
+    "fer_bench/arrays.py": "types",
+    "fer_bench/tables/__init__.py": "holds nothing",
+    "fer_bench/stats/__init__.py": "holds nothing",
+    "fer_bench/training/progress.py": "shows how far training is",
+    "fer_bench/tables/runs.py": "the record's form; a run whose record does not fit is refused when it is read",
+    "fer_bench/tables/history.py": "the form of a table; the same holds",
+}
+# What the registry finds by a name that a stage's template holds.
+TEMPLATES = {"methods": "baselines/${item.method}.py", "datasets": "fer_bench/datasets/${key}.py"}
+# `run` and `audit` open what `prepare` wrote; they load no data set's file.
+OPENS_ONLY = {"run", "audit", "score", "compare", "verdict", "report"}
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+
+
+def body(stage):
+    return STAGES[stage].get("do", STAGES[stage])
+
+
+def needed(stage):
+    words = body(stage)["cmd"].split()[1:]
+    verb, function = (words[0], words[1]) if words[0] == "data" else (words[0], words[0])
+    files, kinds = closure(ROOT / "fer_bench" / "cli" / f"{verb}.py", function)
+    found = {str(file) for file in files}
+    for kind in kinds:
+        if kind == "datasets" and stage in OPENS_ONLY:
+            continue
+        if kind in TEMPLATES:
+            found.add(TEMPLATES[kind])
+            if kind == "methods" and stage == "run":
+                for name in registry.names("methods"):
+                    found |= {str(file) for file in closure(registry.path_of("methods", name))[0]}
+            if kind == "datasets":
+                for name in registry.names("datasets"):
+                    found |= {str(file) for file in closure(registry.path_of("datasets", name))[0]}
+        else:
+            found |= {str(registry.path_of(kind, name).relative_to(ROOT)) for name in registry.names(kind)}
+    return found - EXCEPTED.keys()
+
+
+def covered(file, deps):
+    return any(file == dep or file.startswith(f"{dep}/") for dep in deps)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_the_code_it_runs(stage):
+    deps = [next(iter(dep)) if isinstance(dep, dict) else dep for dep in body(stage)["deps"]]
+    missing = sorted(file for file in needed(stage) if not covered(file, deps))
+    assert not missing, f"add to deps of {stage} in dvc.yaml:\n" + "\n".join(f"        - {file}" for file in missing)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_no_code_that_it_does_not_run(stage):
+    code = [dep for dep in body(stage)["deps"] if re.match(r"(fer_bench|baselines)/", dep)]
+    unused = [dep for dep in code if not any(covered(file, [dep]) for file in needed(stage)) and "${" not in dep]
+    assert not unused, f"remove from deps of {stage} in dvc.yaml: {unused}"
+
+
+def test_a_stage_that_reads_a_section_of_params_declares_it():
+    for stage, section in (("score", "score"), ("compare", "compare"), ("report", "report")):
+        assert section in body(stage)["params"]
+
+
+@pytest.mark.parametrize("excepted", EXCEPTED)
+def test_an_excepted_module_exists(excepted):
+    assert (ROOT / excepted).is_file()

@@ -1,0 +1,189 @@
+"""The pipeline as a whole: what runs, what does not run again, and what a change sets off."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fer_bench.provenance import ROOT
+
+pytestmark = pytest.mark.slow
+
+GRID = ROOT / "params.yaml"
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "DVC_NO_ANALYTICS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+def call(folder, *command):
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def would_run(folder):
+    """Return the stages that the next `dvc repro` would carry out."""
+    return set(re.findall(r"Running stage '([^']+)'", call(folder, "dvc", "repro", "--dry")))
+
+
+def project(folder, grid_text):
+    """Copy the project's tracked and new files, with a small grid."""
+    files = call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
+    for name in files:
+        if name.startswith(("tests/", "docs/", "results/")) or not (ROOT / name).is_file():
+            continue
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, target)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    (folder / "params.yaml").write_text(grid_text)
+    call(folder, "git", "init", "--quiet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory, request):
+    from conftest import GRID
+
+    folder = project(tmp_path_factory.mktemp("project"), GRID)
+    call(folder, "dvc", "repro")
+    return folder
+
+
+@pytest.fixture
+def restored(done):
+    """The finished project; what a test changes in it is put back."""
+    kept = {path: path.read_bytes() for path in done.rglob("*") if path.is_file() and path.suffix in {".py", ".yaml"}}
+    yield done
+    for path in done.rglob("*.py"):
+        if path not in kept:
+            path.unlink()
+    for path, content in kept.items():
+        path.write_bytes(content)
+
+
+FOLLOWING = {"score", "compare", "verdict", "report"}
+
+
+def test_every_stage_leaves_what_the_report_needs(done):
+    results = done / "results" / "tiny"
+    for name in (
+        "runs.csv",
+        "scores.csv",
+        "intervals.csv",
+        "comparisons.csv",
+        "verdicts.csv",
+        "report.md",
+        "report.tex",
+    ):
+        assert (results / name).stat().st_size > 0
+    assert (results / "runs" / "synthetic" / "conv_cut" / "seed1" / "predictions.csv").is_file()
+
+
+def test_a_second_repro_does_nothing(done):
+    assert would_run(done) == set()
+
+
+def test_a_changed_method_runs_that_methods_cells_only(restored):
+    file = restored / "baselines" / "lbp_svm.py"
+    file.write_text(file.read_text() + "# changed\n")
+    # verdict reads the folder of cards, where the method's file lies too
+    assert would_run(restored) - FOLLOWING == {"run@synthetic-lbp_svm-0", "run@synthetic-lbp_svm-1"}
+
+
+def test_a_changed_recipe_runs_that_methods_cells_only(restored):
+    file = restored / "params.yaml"
+    file.write_text(file.read_text().replace("majority_class: {recipe: toy}", "majority_class: {recipe: default}"))
+    assert would_run(restored) - FOLLOWING == {"run@synthetic-majority_class-0", "run@synthetic-majority_class-1"}
+
+
+def test_a_new_seed_runs_that_seed_only(restored):
+    file = restored / "params.yaml"
+    file.write_text(file.read_text().replace("seeds: [0, 1]", "seeds: [0, 1, 2]"))
+    expected = {f"run@synthetic-{method}-2" for method in ("majority_class", "lbp_svm", "conv_cut")}
+    assert would_run(restored) - FOLLOWING == expected
+
+
+def test_a_new_metric_runs_scoring_and_what_follows(restored):
+    (restored / "fer_bench" / "metrics" / "kappa.py").write_text('"""Another metric."""\n')
+    assert would_run(restored) <= FOLLOWING
+    assert "score" in would_run(restored)
+
+
+def test_a_new_data_set_runs_no_cell_of_the_others(restored):
+    (restored / "fer_bench" / "datasets" / "another.py").write_text('"""Another data set."""\n')
+    assert not {stage for stage in would_run(restored) if stage.startswith("run@")}
+
+
+def test_another_grid_leaves_this_ones_report_alone(restored):
+    before = (restored / "results" / "tiny" / "report.md").read_bytes()
+    file = restored / "params.yaml"
+    only_one = file.read_text().replace("grid: tiny", "grid: other").replace("  conv_cut: {recipe: toy}\n", "")
+    file.write_text(only_one)
+    call(restored, "dvc", "repro")
+    assert (restored / "results" / "other" / "report.md").read_bytes() != before
+    assert (restored / "results" / "tiny" / "report.md").read_bytes() == before
+
+
+def test_the_same_grid_elsewhere_gives_the_same_bytes(done, tmp_path):
+    from conftest import GRID
+
+    folder = project(tmp_path, GRID)
+    call(folder, "dvc", "repro", "score")
+    names = [
+        "scores.csv",
+        "intervals.csv",
+        "confusions.csv",
+        "predicted/synthetic.csv",
+        "runs/synthetic/conv_cut/seed0/predictions.csv",
+        "runs/synthetic/conv_cut/seed0/sealed.csv",
+    ]
+    for name in names:
+        assert (folder / "results/tiny" / name).read_bytes() == (done / "results/tiny" / name).read_bytes(), name
+
+
+def test_a_run_that_was_killed_goes_on_to_the_same_bytes(done, tmp_path):
+    import signal
+    import time
+
+    folder = tmp_path
+    shutil.copytree(done / "data", folder / "data")
+    shutil.copy(done / "params.yaml", folder)
+    command = ["fer-bench", "run", "conv_cut", "--dataset", "synthetic", "--seed", "0"]
+    started = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(folder.glob(".fer-bench/work/*/epoch_0002.pth")):
+        assert started.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    started.send_signal(signal.SIGKILL)
+    started.wait()
+    cell = folder / "results" / "tiny" / "runs" / "synthetic" / "conv_cut" / "seed0"
+    assert not cell.exists()
+    again = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    assert "goes on after epoch" in again.stderr
+    expected = done / "results" / "tiny" / "runs" / "synthetic" / "conv_cut" / "seed0"
+    for name in ("predictions.csv", "sealed.csv"):
+        assert (cell / name).read_bytes() == (expected / name).read_bytes()
+    assert not list(folder.glob(".fer-bench/work/*"))
+
+
+def test_running_scoring_and_comparing_need_no_dvc(done, tmp_path):
+    """A package that must not be imported is hidden; the verbs still work."""
+    shutil.copytree(done / "data", tmp_path / "data")
+    shutil.copytree(done / "results", tmp_path / "results")
+    shutil.copy(done / "params.yaml", tmp_path)
+    (tmp_path / "hidden" / "dvc").mkdir(parents=True)
+    (tmp_path / "hidden" / "dvc" / "__init__.py").write_text("raise ImportError('dvc is hidden')\n")
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(tmp_path / "hidden")}
+    for arguments in (["run", "majority_class", "--dataset", "synthetic", "--seed", "0"], ["score"], ["compare"]):
+        command = [sys.executable, "-m", "fer_bench", *arguments]
+        done_call = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done_call.returncode == 0, done_call.stderr

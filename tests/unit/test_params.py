@@ -1,0 +1,65 @@
+"""params.yaml: every mistake is named where it stands."""
+
+import pytest
+
+from fer_bench import params
+from fer_bench.errors import FerBenchError
+from fer_bench.provenance import ROOT
+
+
+def read_changed(folder, old, new):
+    file = folder / "params.yaml"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new, 1))
+    return params.read(file)
+
+
+def test_the_grid_is_read_with_its_defaults(grid_folder):
+    found = params.read()
+    assert found.results.as_posix() == "results/tiny"
+    assert found.run.protocol == "honest"
+    assert found.cell("synthetic", "lbp_svm", 1).as_posix() == "results/tiny/runs/synthetic/lbp_svm/seed1"
+
+
+BASELINE = "accuracy], baseline: dan}\nreport"
+NO_PROTOCOL = "run: {seeds: [0, 1], protocol: honset}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem", "fix"),
+    [
+        ("compare: {", "compare: {margn: 0.1, ", "compare: Object contains unknown field", "did you mean margin?"),
+        ("seeds: [0, 1]", "seeds: [0, one]", "run.seeds[1]: Expected `int`, got `str`", "type and range"),
+        ("seeds: [0, 1]", "seeds: [0, -1]", "run.seeds[1]", "type and range"),
+        ("seeds: [0, 1]", "seeds: [1, 1]", "run.seeds repeats 1", "once"),
+        ("seeds: [0, 1]", "seeds: []", "run.seeds is empty", "at least one"),
+        ("lbp_svm:", "lbp_svn:", "unknown method 'lbp_svn'", "did you mean lbp_svm?"),
+        ("  synthetic:", "  syntetic:", "unknown dataset 'syntetic'", "did you mean synthetic?"),
+        ("mean_recall]", "mean_recal]", "unknown metric 'mean_recal'", "did you mean mean_recall?"),
+        ("n_resamples: 200", "n_resamples: 3", "score.n_resamples", "type and range"),
+        ("grid: tiny", "grid: ../tiny", "grid", "type and range"),
+        ("grid: tiny", "grid: [tiny", "not valid YAML", "line"),
+        ("run: {seeds: [0, 1]}", NO_PROTOCOL, "unknown protocol 'honset'", "did you mean honest?"),
+        ("accuracy, macro_f1]}\nreport", BASELINE, "compare.baseline names 'dan'", "one of: majority_class"),
+        (", macro_f1, mean_recall]", "]", "compare.metrics has macro_f1", "score.metrics"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_named_with_its_fix(grid_folder, old, new, problem, fix):
+    with pytest.raises(FerBenchError) as caught:
+        read_changed(grid_folder, old, new)
+    assert problem in caught.value.problem
+    assert fix in caught.value.fix
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FerBenchError, match="no file") as caught:
+        params.read(tmp_path / "params.yaml")
+    assert "--params" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "file", [ROOT / "params.yaml", *sorted((ROOT / "grids").glob("*.yaml"))], ids=lambda file: file.name
+)
+def test_every_grid_of_the_project_can_be_read(file):
+    found = params.read(file)
+    assert file.name == "params.yaml" or found.grid == file.stem

@@ -1,0 +1,80 @@
+"""Batches and the random changes of training pictures."""
+
+import numpy as np
+import pytest
+import torch
+
+from fer_bench.training import pictures
+
+
+def part(rng, n=12, **more):
+    images = rng.integers(0, 256, (n, 10, 10, 3), dtype=np.uint8)
+    return pictures.Part(images=images, rows=np.arange(2, n), labels=np.arange(n - 2) % 7, seed=3, **more)
+
+
+def test_a_batch_holds_the_rows_that_were_asked_for(rng):
+    data = part(rng)
+    batch = data.__getitems__([4, 0])
+    assert (batch["inputs"].numpy() == data.images[[6, 2]]).all()
+    assert batch["labels"].tolist() == [4, 0]
+
+
+def test_draws_belong_to_the_sample_and_the_epoch_not_to_the_batch(rng):
+    data = part(rng)
+    data.set_epoch(5)
+    together = data.__getitems__([1, 2, 3])["draws"]
+    assert torch.equal(together[1], data.__getitems__([2])["draws"][0])
+    data.set_epoch(6)
+    assert not torch.equal(together, data.__getitems__([1, 2, 3])["draws"])
+
+
+def test_grey_pictures_become_three_equal_channels():
+    grey = torch.tensor([[[0, 255], [51, 102]]], dtype=torch.uint8)
+    found = pictures.as_tensor(grey)
+    assert found.shape == (1, 3, 2, 2)
+    assert torch.allclose(found[0, 0], torch.tensor([[0.0, 1.0], [0.2, 0.4]]))
+    assert torch.equal(found[0, 0], found[0, 2])
+
+
+def test_a_flip_mirrors_exactly_the_samples_whose_first_draw_is_below_one_half():
+    images = torch.arange(2 * 3 * 2 * 2, dtype=torch.float32).reshape(2, 3, 2, 2) / 24
+    draws = torch.tensor([[0.2, 0, 0, 0, 0], [0.7, 0, 0, 0, 0]])
+    found = pictures.augment(images, draws, ["flip"])
+    assert torch.equal(found[0], images[0].flip(-1))
+    assert torch.equal(found[1], images[1])
+
+
+def test_contrast_scales_about_each_channels_mean_and_stays_in_range():
+    images = torch.tensor([0.4, 0.6]).repeat(1, 3, 2, 1)
+    draws = torch.tensor([[0.9, 1.0, 0, 0, 0]])  # largest factor: 1.3
+    assert torch.allclose(pictures.augment(images, draws, ["contrast"])[0, 0, 0], torch.tensor([0.37, 0.63]))
+    bright = pictures.augment(torch.tensor([0.0, 1.0]).repeat(1, 3, 2, 1), draws, ["contrast"])
+    assert float(bright.min()) == 0
+    assert float(bright.max()) == 1
+
+
+def test_a_crop_without_scale_or_shift_changes_nothing(rng):
+    images = torch.from_numpy(rng.random((2, 3, 8, 8), dtype=np.float32))
+    middle = torch.full((2, 5), 0.5)
+    assert torch.allclose(pictures.augment(images, middle, ["crop"]), images, atol=1e-6)
+
+
+def test_mirroring_commutes_with_resizing(rng):
+    images = torch.from_numpy(rng.random((2, 3, 7, 7), dtype=np.float32))
+    assert torch.allclose(pictures.resize(images.flip(-1), 16), pictures.resize(images, 16).flip(-1), atol=1e-6)
+
+
+@pytest.mark.parametrize("side", [5, 10, 24])
+def test_resizing_gives_the_side_that_was_asked_for(rng, side):
+    images = torch.from_numpy(rng.random((1, 3, 10, 10), dtype=np.float32))
+    assert pictures.resize(images, side).shape == (1, 3, side, side)
+
+
+def test_stored_features_of_mirrored_pictures_replace_those_of_flipped_samples(rng):
+    plain, mirrored = np.zeros((10, 4), np.float16), np.ones((10, 4), np.float16)
+    data = part(rng, features=(plain, mirrored))
+    data.set_epoch(0)
+    batch = data.__getitems__(list(range(10)))
+    flipped = pictures.mirrored_half(batch["draws"])
+    assert 0 < int(flipped.sum()) < 10
+    assert torch.equal(batch["inputs"][:, 0] == 1, flipped)
