@@ -29,7 +29,8 @@ def claims(grid: Grid) -> Table:
         + "Selected by: the rule that picked the published checkpoint, as far as paper and code say.",
         wrapped=frozenset({"method", "data set", "metric", "where", "selected by", "verdict", "why"}),
         right=frozenset({"published", "ours", "seeds"}),
-        note="A verdict is about the number under the recipe and weights of the main table, at the scale said above.",
+        note="A verdict is about the number under the recipe and weights of the main table. "
+        f"{grid.params.report.scale.strip()}",
         empty="No published claim is on record for these methods and data sets.",
     )
 
@@ -41,7 +42,7 @@ def _row(grid: Grid, row: "pd.Series[Any]") -> dict[str, str]:
         "method": grid.title(str(row["method"])),
         "data set": str(row["dataset"]),
         "metric": shown.title if shown else metric,
-        "published": words.percent(float(row["claim"])),
+        "published": words.published(float(row["claim"])),
         "where": words.text(row["where"]),
         "selected by": words.text(row["claimed_selection"]),
         "ours": words.NONE if pd.isna(row["estimate"]) else metric_with_interval(row, share=True),

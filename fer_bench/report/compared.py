@@ -26,7 +26,7 @@ def comparisons(grid: Grid) -> Table:
     return Table(
         name="comparisons",
         cells=pd.DataFrame(rows, columns=[*head, "metric", "A", "B", "A − B", "p (Holm)", "A is", *numbers[2:]]),
-        caption=f"Two methods on the same samples. {_legend(grid, wanted)}",
+        caption=_caption(wanted),
         wrapped=frozenset({*head, "metric", "A", "B", "A is"}),
         right=frozenset(numbers),
         note=_legend(grid, wanted),
@@ -52,9 +52,21 @@ def _row(grid: Grid, row: "pd.Series[Any]") -> dict[str, str]:
     }
 
 
+def _caption(rows: pd.DataFrame) -> str:
+    if rows.empty:
+        return "Two methods on the same samples."
+    sizes = [words.count(size) for size in sorted({int(size) for size in rows["n_samples"]})]
+    seen = [words.selection(name) for name in sorted(set(rows["selection"]))]
+    return (
+        f"Two methods on the same samples: A less B, with {words.coverage(float(rows['level'].iloc[0]))} intervals in "
+        f"brackets. n = {words.listed(sizes)}; selection {words.listed(seen)}."
+    )
+
+
 def _legend(grid: Grid, rows: pd.DataFrame) -> str:
     if rows.empty:
         return ""
+    margin = words.points(grid.params.compare.margin).lstrip("+")
     families = [
         f"{family['family']} ({words.counted(int(family['family_size']), 'test')})"
         for _, family in rows.drop_duplicates("family").iterrows()
@@ -64,13 +76,10 @@ def _legend(grid: Grid, rows: pd.DataFrame) -> str:
         f"{way['metric']}: {way['interval_method']}, {way['test']}"
         for _, way in rows.drop_duplicates(["metric", "interval_method", "test"]).iterrows()
     ]
-    sizes = [words.count(size) for size in sorted({int(size) for size in rows["n_samples"]})]
-    seen = [words.selection(name) for name in sorted(set(rows["selection"]))]
     return (
-        f"Brackets: {words.coverage(float(rows['level'].iloc[0]))} intervals of the difference. "
         f"{'; '.join(ways)}. Holm's correction over: {'; '.join(families) or 'nothing tested'}. "
-        f"Better, worse: the interval leaves out 0 and p is at most {1 - grid.level:.2g}; equivalent: the interval lies "
-        f"within the margin of {words.points(grid.params.compare.margin).lstrip('+')} either way; undecided: neither. "
-        "Detectable: the smallest difference seen with 80 % power. One right: share of samples on which exactly one "
-        f"of the two is right. n = {words.listed(sizes)}; selection {words.listed(seen)}."
+        f"Better, worse: the interval leaves out 0 and p is at most {1 - grid.level:.2g}; equivalent: the interval "
+        f"lies within {margin} either way, the margin decided beforehand; undecided: neither. Detectable: the smallest "
+        "difference seen with 80 % power. One right: share of samples on which exactly one of the two is right. "
+        f"{grid.params.report.scale.strip()}"
     )

@@ -74,7 +74,7 @@ def forest(grid: Grid, dataset: str, folder: Path) -> Figure | None:
     titles = words.listed([grid.metrics[metric].title for metric in metrics])
     return Figure(
         name=name,
-        caption=f"{titles} on {dataset}, {basis}. {covers(grid)} Intervals that overlap are no test: see the comparisons.",
+        caption=f"{titles} on {dataset}, {basis}. {covers(grid)} Overlap is no test: see the comparisons.",
         alt=f"Points with intervals of {titles} for {len(methods)} methods; the highest is {grid.title(methods[0])}. "
         "The numbers stand in the main table.",
         width="page",
@@ -107,16 +107,17 @@ def confusion(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | N
         return None
     names = grid.expressions(dataset)
     counts = np.zeros((len(names), len(names)), dtype=int)
-    np.add.at(counts, (table["y_true"].to_numpy(dtype=int), table["y_pred"].to_numpy(dtype=int)), table["count"].to_numpy(dtype=int))  # fmt: skip
+    y_true, y_pred, times = (table[name].to_numpy(dtype=int) for name in ("y_true", "y_pred", "count"))
+    np.add.at(counts, (y_true, y_pred), times)
     n_seeds = table["seed"].nunique()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     basis = f"{words.selection(selection)}, n = {counts.sum() // n_seeds:,} × {words.counted(n_seeds, 'seed')}"
-    figure = style.new(style.COLUMN_IN, 3.1)
+    figure = style.new(style.COLUMN_IN, 2.95)
     axes = figure.subplots()
     sns.heatmap(
         shares, ax=axes, vmin=0, vmax=1, cmap=style.SHARES, annot=counts, fmt="d", square=True, linewidths=0.4,
         annot_kws={"size": 6}, xticklabels=[_SHORT[name] for name in names], yticklabels=list(names),
-        cbar_kws={"format": PercentFormatter(xmax=1, decimals=0, symbol=" %"), "shrink": 0.75},
+        cbar_kws={"format": PercentFormatter(xmax=1, decimals=0, symbol=" %"), "shrink": 0.7},
     )  # fmt: skip
     bar = axes.collections[0].colorbar
     if bar is not None:
@@ -163,7 +164,10 @@ def training(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | No
     if table["val_accuracy"].notna().any():
         _percent(right, "y", span=float(table["val_accuracy"].max() - table["val_accuracy"].min()))
     else:
-        right.text(0.5, 0.5, "nothing selects\nunder this protocol", ha="center", va="center", transform=right.transAxes, color=style.GREY)  # fmt: skip
+        right.text(
+            0.5, 0.5, "nothing selects\nunder this protocol", ha="center", va="center",
+            transform=right.transAxes, color=style.GREY,
+        )  # fmt: skip
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         axes.grid(axis="y", color="0.9", linewidth=0.6)

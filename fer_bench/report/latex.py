@@ -35,13 +35,7 @@ _PREAMBLE = r"""\documentclass[10pt]{article}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{0.6em}
 \setlength{\emergencystretch}{3em}
-\renewcommand{\topfraction}{0.95}
-\renewcommand{\bottomfraction}{0.95}
-\renewcommand{\textfraction}{0.05}
-\renewcommand{\floatpagefraction}{0.8}
-\setcounter{topnumber}{6}
-\setcounter{bottomnumber}{6}
-\setcounter{totalnumber}{12}
+\raggedbottom
 """
 
 
@@ -95,10 +89,13 @@ def _tabular(block: Table, start: int, stop: int) -> str:
         for name in shown.columns
     )
     body = style.to_latex(hrules=True, column_format=f"@{{}}{form}@{{}}")
-    return f"{{\\scriptsize\\setlength{{\\tabcolsep}}{{{_GAP_PT / 2:g}pt}}%\n{body}}}\n"
+    setting = (
+        f"\\scriptsize\\setlength{{\\tabcolsep}}{{{_GAP_PT / 2:g}pt}}\\def\\ragged{{\\rightskip0pt plus 1fil\\relax}}"
+    )
+    return f"{{{setting}%\n{body}}}\n"
 
 
-_RAGGED = "rightskip:0pt plus 1fil\\relax --latex--nowrap;"
+_RAGGED = "ragged:;"  # lines of words are left-aligned; \\raggedright would redefine the end of the row
 
 
 def _widths(block: Table, cells: pd.DataFrame) -> dict[str, float]:
@@ -157,11 +154,12 @@ def _table(block: Table) -> str:
     parts = []
     for number, name in enumerate(names):
         caption = block.caption if number == 0 else f"{block.caption.split('.')[0]}, continued."
+        note = f"\\par\\smallskip\n{{\\footnotesize {escape(block.note)}\\par}}" if number == len(names) - 1 else ""
         parts.append(
-            f"\\begin{{table}}[!htbp]\n\\centering\n\\caption{{{escape(caption)}}}\n\\label{{tab:{name}}}\n"
-            f"\\input{{tables/{name}}}\n\\end{{table}}\n"
+            f"\\begin{{minipage}}{{\\linewidth}}\n\\captionof{{table}}{{{escape(caption)}}}\n\\label{{tab:{name}}}\n"
+            f"\\centering\n\\input{{tables/{name}}}{note}\n\\end{{minipage}}\\par\\bigskip\n"
         )
-    return "\n".join([*parts, f"{{\\small {escape(block.note)}\\par}}\n" if block.note else ""])
+    return "\n".join(parts)
 
 
 def _figures(figures: list[Figure]) -> list[str]:
@@ -176,10 +174,10 @@ def _group(group: list[Figure]) -> str:
     width = "\\linewidth" if group[0].width == "page" else "0.485\\linewidth"
     boxes = [
         f"\\begin{{minipage}}[t]{{{width}}}\\centering\n\\includegraphics[width=\\linewidth]{{figures/{figure.name}.pdf}}\n"
-        f"\\caption{{{escape(figure.caption)}}}\n\\label{{fig:{figure.name}}}\n\\end{{minipage}}"
+        f"\\captionof{{figure}}{{{escape(figure.caption)}}}\n\\label{{fig:{figure.name}}}\n\\end{{minipage}}"
         for figure in group
     ]
-    return "\\begin{figure}[!htbp]\n\\centering\n" + "\\hfill\n".join(boxes) + "\n\\end{figure}\n"
+    return "\\noindent" + "\\hfill\n".join(boxes) + "\\par\\bigskip\n"
 
 
 def compile_pdf(folder: Path) -> Path:

@@ -63,7 +63,7 @@ def pieces(text: str) -> list[str]:
 
 
 def width_pt(text: str) -> float:
-    r"""Estimate how wide a text is in ``\scriptsize`` Computer Modern, in points; a little too much, never too little."""
+    r"""Estimate how wide a text is in ``\scriptsize`` Computer Modern, in points; rather too much."""
     narrow = sum(letter in _NARROW for letter in text)
     wide = sum(letter in _WIDE for letter in text)
     return 2.5 * narrow + 6.6 * wide + 4.15 * (len(text) - narrow - wide)

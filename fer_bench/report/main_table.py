@@ -10,6 +10,8 @@ from fer_bench.report.best_set import best_set
 from fer_bench.report.blocks import Section, Table
 from fer_bench.report.grid import Grid
 
+_BOLD = "Bold: the methods that cannot be told from the best by the comparisons below, not the largest number alone."
+
 
 def section(grid: Grid) -> Section:
     """Return the main results with the table of selections."""
@@ -34,7 +36,7 @@ def main(grid: Grid) -> Table:
     return Table(
         name="main",
         cells=pd.DataFrame(rows, columns=columns),
-        caption=f"{words.listed(titles).capitalize()} under one protocol ({grid.params.run.protocol}). {covers(grid)}",
+        caption=f"{words.listed(titles)} under one protocol ({grid.params.run.protocol}). {scope(grid)} {covers(grid)}",
         wrapped=frozenset({*head, "method", "selection", "recipe", "weights", "batch mates"}),
         right=frozenset({*titles, "n", "seeds"}),
         bold=frozenset(bold),
@@ -117,24 +119,20 @@ def scope(grid: Grid) -> str:
 
 
 def _bold_note(grid: Grid) -> str:
-    level = words.coverage(grid.level)
-    said = [
-        f"Bold: the methods that cannot be told from the best, by the comparisons below (interval at {level}, "
-        "corrected p), not the largest number alone."
-    ]
+    said = [_BOLD]
     silent = []
     for metric, shown in grid.metrics.items():
         found = [best_set(grid, dataset, metric) for dataset in grid.datasets]
         if any(one is not None and one.uncompared for one in found):
             silent.append(shown.title)
     if silent:
-        said.append(f"Nothing is bold under {words.listed(silent)} where methods were not compared with the best.")
+        said.append(f"{words.listed(silent)}: not compared, so nothing is bold.")
     few = [words.counted(number, "seed") for number in sorted({int(n) for n in _n_seeds(grid)}) if number < 3]
     if few:
         said.append(
             f"Rows with {words.listed(few, last='or')} say little about the spread between trainings; 5 are advised."
         )
-    return f"{' '.join(said)} {covers(grid)} {grid.params.report.scale}"
+    return f"{' '.join(said)} {grid.params.report.scale.strip()}"
 
 
 def _n_seeds(grid: Grid) -> list[int]:
@@ -163,7 +161,8 @@ def selections(grid: Grid) -> Table:
         bold_headers=frozenset({words.selection("best_on_test")}),
         note=(
             "oracle: the checkpoint was chosen on the samples that are reported, so the number is not an honest "
-            "estimate; the gain is oracle less best_on_val, or less last where nothing else selects."
+            "estimate; the gain is oracle less best_on_val, or less last where nothing else selects. "
+            f"{grid.params.report.scale.strip()}"
         ),
         empty="No method has a score.",
     )

@@ -16,11 +16,11 @@ _SPECIAL = re.compile(
 
 
 def escape(text: str) -> str:
-    """Return text that Markdown shows as it is, in table cells too; what needs no escape stays readable.
+    r"""Return text that Markdown shows as it is, in table cells too; what needs no escape stays readable.
 
     Examples:
         >>> print(escape("conv_cut <b> 86.3 % [85.1, 87.4]"))
-        conv_cut \\<b> 86.3 % [85.1, 87.4]
+        conv_cut \<b> 86.3 % [85.1, 87.4]
     """
     return _SPECIAL.sub(r"\\\g<0>", text)
 
@@ -49,7 +49,7 @@ def _block(block: Block) -> str:
 
 
 def table(block: Table) -> str:
-    """Return a table in GitHub's form, with its note under it."""
+    """Return a table in GitHub's form, with its caption and note under it."""
     if block.cells.empty:
         return escape(block.empty)
     columns = [str(name) for name in block.cells.columns]
@@ -60,7 +60,7 @@ def table(block: Table) -> str:
     ]
     aligned = ["right" if name in block.right else "left" for name in columns]
     printed = tabulate(rows, headers=headers, tablefmt="pipe", colalign=aligned, disable_numparse=True)
-    return f"{printed}\n\n{escape(block.note)}" if block.note else printed
+    return f"{printed}\n\n{escape(f'{block.caption} {block.note}'.strip())}"
 
 
 def _strong(text: str, *, bold: bool) -> str:

@@ -17,17 +17,21 @@ def paragraph(grid: Grid) -> str:
     run, score = grid.params.run, grid.params.score
     titles = [grid.title(name) for name in grid.params.methods]
     metrics = [shown.title for shown in grid.metrics.values()]
-    share = "the training part" if run.train_share == 1 else f"a stratified {words.percent(run.train_share)} of it"
-    said = [
-        f"We trained {words.listed(titles)} on {words.listed(grid.datasets)} with {words.counted(len(run.seeds), 'seed')} "
-        f"each under the protocol {run.protocol}, on {share if run.train_share == 1 else f'the training part ({share})'}.",
-        _parts(grid),
-        f"We report {words.listed(metrics)} of the checkpoint {words.selection(grid.headline)}, mean over seeds, with "
-        f"{words.coverage(score.level)} intervals{_covered(grid)} from {score.n_resamples:,} resamples.",
-        _tests(grid),
+    share = "" if run.train_share == 1 else f" (a stratified {words.percent(run.train_share)} of it)"
+    trained = (
+        f"We trained {words.listed(titles)} on {words.listed(grid.datasets)} with "
+        f"{words.counted(len(run.seeds), 'seed')} each under the protocol {run.protocol}, on the training part{share}."
+    )
+    reported = (
+        f"We report {words.listed([words.inline(name) for name in metrics])} of the checkpoint "
+        f"{words.selection(grid.headline)}, mean over seeds, with {words.coverage(score.level)} "
+        f"intervals{_covered(grid)} from {score.n_resamples:,} resamples."
+    )
+    margin = (
         f"Differences within {words.points(grid.params.compare.margin).lstrip('+')} count as practically equal, as "
-        "decided beforehand.",
-    ]
+        "decided beforehand."
+    )
+    said = [trained, _parts(grid), reported, _tests(grid), margin]
     return " ".join(filter(None, said))
 
 

@@ -48,12 +48,12 @@ def per_class(grid: Grid) -> Table:
         name="per_class",
         cells=pd.DataFrame(rows, columns=[*head, "method", "expression", "n", *_MEASURES]),
         caption=f"Recall and F1 of each expression, mean over seeds; n: its reported samples. Brackets: {level} "
-        f"intervals, resampling seeds and samples (crossed bootstrap, percentile, {grid.params.score.n_resamples:,} "
-        f"resamples). {scope(grid)}",
+        f"intervals, resampling seeds and samples, holding fixed the training data (crossed bootstrap, percentile, "
+        f"{grid.params.score.n_resamples:,} resamples). {scope(grid)}",
         wrapped=frozenset({*head, "method", "expression"}),
         right=frozenset({"n", *_MEASURES}),
-        note=f"Brackets: {level} intervals, resampling seeds and samples, holding fixed the training data. Where "
-        "resampling shows no spread, recall has Wilson's interval of one run, and F1 stands without brackets.",
+        note="Where resampling shows no spread, recall has Wilson's interval of one run, and F1 stands without "
+        f"brackets. {grid.params.report.scale.strip()}",
         empty="No run has predictions.",
     )
 

@@ -6,7 +6,7 @@ from fer_bench.report.blocks import Code, Section, Table, Text
 from fer_bench.report.grid import Grid
 
 _COMMANDS = {
-    # what: (file, command, needs)
+    # what, where it stands, the command, what that needs
     "one run's predictions": (
         "runs/DATASET/METHOD/seedS/",
         "fer-bench run METHOD --dataset DATASET --seed S",

@@ -23,12 +23,12 @@ PAGE_IN = 7.0
 COLOURS: list[tuple[float, float, float]] = sns.color_palette("colorblind")
 """In the order of use; seaborn's palette for colour-blind readers."""
 
-SHARES = "cividis"
-"""Colour map of shares: light grows with the value, in grey print too."""
+SHARES = "Blues"
+"""Colour map of shares: one hue, darker with the value, in grey print too."""
 
 GREY = "0.35"
 
-_RC: dict[str, Any] = {
+_RC: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs, and bytes, on every machine
     "font.size": 8,
     "axes.titlesize": 8,
@@ -57,8 +57,7 @@ def styled() -> Iterator[None]:
     """Draw in this style inside the block."""
     with mpl.rc_context():
         mpl.rcdefaults()  # a user's matplotlibrc would change the bytes
-        for name, value in _RC.items():
-            mpl.rcParams[name] = value  # type: ignore[literal-required]
+        mpl.rcParams.update(_RC)
         yield
 
 

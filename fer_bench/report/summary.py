@@ -28,7 +28,7 @@ def signature(grid: Grid) -> str:
     dirty = " with uncommitted changes" if grid.runs["dirty"].any() else ""
     return (
         f"Grid {grid.params.grid}: {words.counted(len(grid.datasets), 'data set')}, "
-        f"{words.counted(len(grid.params.methods), 'method')}, seeds {words.listed([str(seed) for seed in run.seeds])}; "
+        f"{words.counted(len(grid.params.methods), 'method')}, seeds {words.listed(list(map(str, run.seeds)))}; "
         f"protocol {run.protocol}{share}; headline selection {words.selection(grid.headline)}; "
         f"trained at commit {words.listed(commits)}{dirty}."
     )
@@ -43,15 +43,14 @@ def _dataset(grid: Grid, dataset: str) -> list[str]:
             return [f"On {dataset} no method has a score."]
         rows = grid.headline_rows(dataset, metric)
         top = rows[rows["method"] == found.best].iloc[0]
-        where = f"On {dataset} " if number == 0 else f"By {shown.title} on {dataset} "
         basis = (
             f" (n = {words.count(int(top['n_samples']))}, {words.counted(int(top['n_seeds']), 'seed')}, "
             f"{words.selection(str(top['selection']))}, {words.coverage(float(top['level']))} interval)"
         ) * (number == 0)
-        measure = f"the highest {shown.title}" if shown.higher_is_better else f"the lowest {shown.title}"
+        measure = f"the {'highest' if shown.higher_is_better else 'lowest'} {words.inline(shown.title)}"
         said.append(
-            f"{where}{grid.title(found.best)} has {measure}: {metric_with_interval(top, share=shown.share)}{basis}. "
-            f"{_against(grid, found.best, found.others, found.uncompared, len(rows) - 1)}"
+            f"On {dataset}, {grid.title(found.best)} has {measure}: {metric_with_interval(top, share=shown.share)}"
+            f"{basis}. {_against(grid, found.best, found.others, found.uncompared, len(rows) - 1)}"
         )
     return [*said, *_pairs(grid, dataset)]
 
@@ -83,7 +82,7 @@ def _pairs(grid: Grid, dataset: str) -> list[str]:
     ]
     if rows.empty:
         return []
-    title = grid.metrics[primary].title
+    title = words.inline(grid.metrics[primary].title)
     if not open_pairs:
         return [f"All {len(rows)} pairs compared on {dataset} are told apart by {title}."]
     named = f": {'; '.join(open_pairs)}" if len(open_pairs) <= 6 else ""

@@ -119,6 +119,26 @@ def selection(name: str) -> str:
     return f"{name} (oracle)" if name == "best_on_test" else name
 
 
+def published(share: float) -> str:
+    """Print a published level with the two decimals that papers give; a second decimal of 0 is left out.
+
+    Examples:
+        >>> published(0.9505), published(0.89)
+        ('95.05 %', '89.0 %')
+    """
+    return f"{100 * share:.2f}".removesuffix("0") + " %"
+
+
+def inline(title: str) -> str:
+    """Return a title as it stands within a sentence.
+
+    Examples:
+        >>> inline("Macro-F1"), inline("UAR")
+        ('macro-F1', 'UAR')
+    """
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+
+
 def listed(items: Sequence[str], *, last: str = "and") -> str:
     """Join names as a sentence does.
 

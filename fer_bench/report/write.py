@@ -25,7 +25,7 @@ from fer_bench.report.grid import Grid
 def sections(grid: Grid, figure_folder: Path) -> tuple[Section, ...]:
     """Draw the figures into a folder and return the report's sections in their order."""
     drawn = {section.title: section for section in figures.sections(grid, figure_folder)}
-    written = (
+    return (
         summary.section(grid),
         main_table.section(grid),
         compared.section(grid),
@@ -37,7 +37,6 @@ def sections(grid: Grid, figure_folder: Path) -> tuple[Section, ...]:
         recompute.section(grid),
         methods_text.section(grid),
     )
-    return written
 
 
 def write(grid: Grid, *, asked: str) -> None:

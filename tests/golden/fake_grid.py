@@ -93,8 +93,9 @@ def write(fake: Fake, folder: Path, *, seed: int = 0) -> None:
         shares = SHARES[:k] / SHARES[:k].sum()
         y_true = np.sort(rng.choice(k, size=n, p=shares))
         table = pd.DataFrame({"sample_id": [f"test_{index:05d}" for index in range(n)], "y_true": y_true})
-        for method, accuracy in fake.methods.items():
-            _method(fake, dataset, method, accuracy, y_true, k, table, rows, rng)
+        simulation = Simulation(fake=fake, dataset=dataset, y_true=y_true, k=k, table=table, rows=rows, rng=rng)
+        for method in fake.methods:
+            _method(simulation, method)
         predicted.write(table.copy(), folder / "predicted" / f"{dataset}.csv")
         if fake.compared:
             _compare(fake, dataset, table, k, rows)
@@ -116,8 +117,24 @@ def read(fake: Fake, folder: Path, *, headline: str = "best_on_val") -> Grid:
     return load(asked, folder=folder, headline=headline, titles=fake.titles, metrics=METRICS)
 
 
-def _method(fake, dataset, method, accuracy, y_true, k, table, rows, rng) -> None:
-    n, values = len(y_true), {}
+@dataclass(frozen=True, kw_only=True)
+class Simulation:
+    """One data set while it is simulated; its table and rows grow."""
+
+    fake: Fake
+    dataset: str
+    y_true: np.ndarray
+    k: int
+    table: pd.DataFrame
+    rows: dict[str, list[dict[str, object]]]
+    rng: np.random.Generator
+
+
+def _method(simulation: Simulation, method: str) -> None:
+    fake, dataset, y_true, k = simulation.fake, simulation.dataset, simulation.y_true, simulation.k
+    table, rows, rng = simulation.table, simulation.rows, simulation.rng
+    accuracy, n = fake.methods[method], len(y_true)
+    values: dict[tuple[str, str], dict[int, float]] = {}
     base = rng.random(n)  # samples are easy or hard for all seeds alike
     for seed in fake.seeds:
         ok = (method, seed) not in fake.failed
@@ -152,9 +169,9 @@ def _method(fake, dataset, method, accuracy, y_true, k, table, rows, rng) -> Non
                 rows["scores"].append({**cell, "metric": metric, "value": value, "n_samples": n})
                 values.setdefault((selection, metric), {})[seed] = value
         if not one_go:
-            _history(dataset, method, seed, accuracy, rows, rng)
+            _history(simulation, method, seed)
     for (selection, metric), by_seed in values.items():
-        _intervals(dataset, method, selection, metric, by_seed, n, rows)
+        _intervals(simulation, method, selection, metric, by_seed)
 
 
 def _metrics(counts: np.ndarray) -> dict[str, float]:
@@ -166,7 +183,9 @@ def _metrics(counts: np.ndarray) -> dict[str, float]:
     }
 
 
-def _history(dataset, method, seed, accuracy, rows, rng) -> None:
+def _history(simulation: Simulation, method: str, seed: int) -> None:
+    dataset, rows, rng = simulation.dataset, simulation.rows, simulation.rng
+    accuracy = simulation.fake.methods[method]
     for epoch in range(1, 13):
         fall = math.exp(-epoch / 4)
         rows["history"].append({
@@ -177,7 +196,8 @@ def _history(dataset, method, seed, accuracy, rows, rng) -> None:
         })  # fmt: skip
 
 
-def _intervals(dataset, method, selection, metric, by_seed, n, rows) -> None:
+def _intervals(simulation: Simulation, method: str, selection: str, metric: str, by_seed: dict[int, float]) -> None:
+    dataset, rows, n = simulation.dataset, simulation.rows, len(simulation.y_true)
     groups = [[seed] for seed in by_seed] + ([list(by_seed)] if len(by_seed) > 1 else [])
     for group in groups:
         estimate = float(np.mean([by_seed[seed] for seed in group]))
@@ -272,7 +292,7 @@ REALISTIC = Fake(
     claims=(
         claim("conv_cut"),
         claim("patt_lite", claim=0.9733, where="Table 2, row 7", verdict="below", reason="our interval lies below"),
-        claim("patt_lite", dataset="rafdb", verdict="not run", reason="the data set is not in this grid", selection=None,
-              estimate=None, low=None, high=None, level=None, n_samples=None, n_seeds=None, recipe=None, weights=None),
+        claim("patt_lite", dataset="rafdb", verdict="not run", reason="the data set is not in this grid",
+              selection=None, estimate=None, low=None, high=None, level=None, n_samples=None, n_seeds=None, recipe=None, weights=None),
     ),
 )  # fmt: skip
