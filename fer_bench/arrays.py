@@ -20,8 +20,8 @@ Correct: TypeAlias = Bool[np.ndarray, "n"]
 Confusion: TypeAlias = Int[np.ndarray, "k k"]
 """Counts; rows: true, columns: predicted."""
 
-Confusions: TypeAlias = Int[np.ndarray, "... k k"]
-"""A stack of confusion matrices."""
+Confusions: TypeAlias = Int[np.ndarray, "... k k"] | Float[np.ndarray, "... k k"]
+"""A stack of confusion matrices; counts, or shares of counts where an error is spread over expressions."""
 
 SeedLabels: TypeAlias = Int[np.ndarray, "s n"]
 """Predicted labels; a row per seed, samples in one order."""

@@ -1,0 +1,187 @@
+"""Scoring a grid: what is written, and what is refused."""
+
+import numpy as np
+import pytest
+import yaml
+
+from fer_bench import params
+from fer_bench.errors import FerBenchError
+from fer_bench.stats import scoring
+from fer_bench.tables import predicted
+
+
+def test_every_table_is_written_and_read_back(scored, tmp_path):
+    scoring.write(scored, tmp_path)
+    names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("**/*.csv")}
+    tables = {f"{name}.csv" for name in ("runs", "scores", "intervals", "confusions", "history")}
+    assert names == tables | {"predicted/synthetic.csv"}
+    assert len(predicted.columns(predicted.read(tmp_path / "predicted/synthetic.csv"))) == 3 * 2 * 3
+
+
+def test_scores_are_the_metric_of_the_stored_predictions(scored):
+    table = scored.predicted["synthetic"]
+    share = (table["conv_cut/seed1/best_on_val"] == table["y_true"]).mean()
+    row = scored.scores.query(
+        "method == 'conv_cut' and seed == 1 and selection == 'best_on_val' and metric == 'accuracy'"
+    )
+    assert row["value"].item() == pytest.approx(share)
+
+
+def test_confusions_add_up_to_the_samples_of_each_run(scored):
+    sums = scored.confusions.groupby(["method", "seed", "selection"])["count"].sum()
+    assert (sums == 150).all()
+
+
+def test_an_estimate_over_seeds_is_the_mean_of_its_runs(scored):
+    key = "method == 'lbp_svm' and selection == 'last' and metric == 'macro_f1'"
+    over = scored.intervals.query(f"{key} and n_seeds == 2").iloc[0]
+    assert over["estimate"] == pytest.approx(scored.scores.query(key)["value"].mean())
+    assert over["seeds"] == "0;1"
+    assert over["resampled"] == "seeds and samples"
+
+
+def test_every_interval_contains_its_estimate_and_stays_in_range(fake_runs):
+    fake_runs(methods={"lbp_svm": 1.01, "conv_cut": 0.99})
+    table = scoring.score(params.read()).intervals
+    assert (table["low"] <= table["estimate"]).all()
+    assert (table["estimate"] <= table["high"]).all()
+    assert table["low"].ge(0).all()
+    assert table["high"].le(1).all()
+
+
+def test_a_run_without_errors_is_not_certain(fake_runs):
+    fake_runs(methods={"lbp_svm": 1.01})
+    table = scoring.score(params.read()).intervals
+    assert (table["estimate"] == 1).all()
+    assert (table["low"] < 0.995).all()
+
+
+def test_the_mean_recall_of_a_constant_prediction_has_an_interval_without_width(scored):
+    row = scored.intervals.query("method == 'majority_class' and metric == 'mean_recall' and n_seeds == 2")
+    assert np.allclose(row[["low", "high"]], 1 / 7)
+
+
+def test_the_order_of_methods_seeds_and_metrics_moves_no_number(fake_runs):
+    grid = fake_runs()
+    one = scoring.score(params.read())
+    turned = grid.folder / "turned.yaml"
+    text = yaml.safe_load((grid.folder / "params.yaml").read_text())
+    text["methods"] = dict(reversed(text["methods"].items()))
+    text["run"]["seeds"] = [1, 0]
+    text["score"]["metrics"] = ["mean_recall", "macro_f1", "accuracy"]
+    turned.write_text(yaml.safe_dump(text, sort_keys=False))
+    reordered = params.read(turned)
+    other = scoring.score(reordered)
+    assert one.intervals.equals(other.intervals)
+    assert one.scores.equals(other.scores)
+
+
+def test_a_failed_run_is_a_row_without_scores(fake_runs):
+    fake_runs(methods={"conv_cut": 0.8}, failed=(("conv_cut", 1),))
+    scored = scoring.score(params.read())
+    assert scored.runs.query("method == 'conv_cut' and seed == 1")["status"].item() == "failed"
+    assert not len(scored.scores.query("method == 'conv_cut' and seed == 1"))
+    assert set(scored.intervals.query("method == 'conv_cut'")["seeds"]) == {"0"}
+
+
+def test_a_grid_in_which_all_failed_still_has_its_tables(fake_runs):
+    grid = fake_runs(methods={"conv_cut": 0.5}, failed=(("conv_cut", 0), ("conv_cut", 1)), epochs=0)
+    scoring.write(scoring.score(params.read()), grid.folder / "results/tiny")
+    assert (grid.folder / "results/tiny/predicted/synthetic.csv").read_text() == "sample_id,y_true\n"
+    assert len((grid.folder / "results/tiny/history.csv").read_text().splitlines()) == 1
+
+
+def test_missing_runs_are_all_named_with_their_commands(fake_runs):
+    grid = fake_runs()
+    for method, seed in (("lbp_svm", 1), ("conv_cut", 0)):
+        (grid.cell(method, seed) / "run.json").unlink()
+    with pytest.raises(FerBenchError, match="2 of 6 runs are missing") as caught:
+        scoring.score(params.read())
+    assert "fer-bench run lbp_svm --dataset synthetic --seed 1" in caught.value.fix
+    assert "fer-bench run conv_cut --dataset synthetic --seed 0" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"recipe": "paper"}, "recipe paper, not toy"), ({"protocol": "published"}, "protocol published")],
+)
+def test_a_run_made_with_other_parameters_is_stale(fake_runs, changes, said):
+    fake_runs(methods={"majority_class": 0.0}, seeds=(0,), changes=changes)
+    with pytest.raises(FerBenchError, match=said) as caught:
+        scoring.score(params.read())
+    assert "fer-bench run majority_class --dataset synthetic --seed 0" in caught.value.fix
+
+
+def _drop(table):
+    return table[table["sample_id"] != "s0007"]
+
+
+def _repeat(table):
+    return table.assign(sample_id=table["sample_id"].replace("s0007", "s0008"))
+
+
+def _nan(table):
+    return table.assign(logit_fear=table["logit_fear"].where(table["sample_id"] != "s0007"))
+
+
+def _infinite(table):
+    return table.assign(logit_fear=table["logit_fear"].astype(float).mask(table["sample_id"] == "s0007", np.inf))
+
+
+def _relabel(table):
+    return table.assign(y_true=table["y_true"].mask(table["sample_id"] == "s0007", (table["y_true"] + 1) % 7))
+
+
+def _unknown_class(table):
+    return table.assign(y_true=table["y_true"].mask(table["sample_id"] == "s0003", 9))
+
+
+def _uneven(table):
+    return table[(table["sample_id"] != "s0007") | (table["selection"] != "last")]
+
+
+def _without_headline(table):
+    return table[table["selection"] != "best_on_val"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (_drop, "missing s0007"),
+        (_repeat, "two rows with .*sample_id=s0008"),
+        (_nan, "logit_fear is empty"),
+        (_infinite, "NaN or infinite"),
+        (_relabel, "disagree about y_true of 1 samples; first: s0007"),
+        (_unknown_class, "y_true of s0003 is no class"),
+        (_uneven, "s0007"),
+    ],
+)
+def test_bad_predictions_are_refused_and_earlier_results_stay(fake_runs, edit, said):
+    grid = fake_runs(methods={"lbp_svm": 0.7})
+    kept = grid.folder / "results/tiny/scores.csv"
+    kept.write_text("earlier")
+    grid.edit_predictions("lbp_svm", 1, edit)
+    with pytest.raises(FerBenchError, match=said):
+        scoring.write(scoring.score(params.read()), grid.folder / "results/tiny")
+    assert kept.read_text() == "earlier"
+
+
+def test_samples_missing_from_the_first_run_are_noticed_too(fake_runs):
+    grid = fake_runs(methods={"lbp_svm": 0.7})
+    grid.edit_predictions("lbp_svm", 0, _uneven)
+    with pytest.raises(FerBenchError, match="other samples"):
+        scoring.score(params.read())
+
+
+def test_predictions_without_the_headline_selection_are_refused(fake_runs):
+    grid = fake_runs(methods={"lbp_svm": 0.7})
+    grid.edit_predictions("lbp_svm", 0, _without_headline)
+    with pytest.raises(FerBenchError, match="no predictions under best_on_val"):
+        scoring.score(params.read())
+
+
+def test_a_table_of_predicted_expressions_with_a_foreign_column_is_refused(tmp_path):
+    path = tmp_path / "synthetic.csv"
+    path.write_text("sample_id,y_true,mine\na,0,1\n")
+    with pytest.raises(FerBenchError, match="column mine names no run"):
+        predicted.read(path)
