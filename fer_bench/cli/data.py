@@ -17,16 +17,10 @@ DATA = Path("data")
 
 app = typer.Typer(help="Make data sets ready and audit them.", no_args_is_help=True, rich_markup_mode=None)
 
-
-def _examples(*lines: str) -> str:
-    """Return the last lines of a verb's help; a backspace is click's mark for lines that stay as they are."""
-    return "\b\n" + "\n".join(["Examples:", *(f"  {line}" for line in lines)])
-
-
 DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A name of `fer-bench list datasets`.")]
 
 
-@app.command(epilog=_examples("fer-bench data prepare synthetic", "fer-bench data prepare ferplus --source ~/ferplus"))
+@app.command()
 def prepare(
     dataset: DatasetName,
     *,
@@ -39,7 +33,12 @@ def prepare(
     """Decode a data set into data/DATASET.
 
     Its counts are held to the release's; an earlier data/DATASET stays as it is if anything is wrong.
-    """
+
+    \b
+    Examples:
+      fer-bench data prepare synthetic
+      fer-bench data prepare ferplus --source ~/ferplus
+    """  # noqa: D301 - click's mark for lines that stay as they are
     import pandas as pd
 
     from fer_bench import registry
@@ -69,7 +68,7 @@ def _choice(grid: "Params", file: Path, dataset: str, source: Path | None) -> "P
     )
 
 
-@app.command(epilog=_examples("fer-bench data audit synthetic", "fer-bench data audit ferplus --strict"))
+@app.command()
 def audit(
     dataset: DatasetName,
     *,
@@ -80,7 +79,12 @@ def audit(
     """Look for wrong counts and exact copies.
 
     Writes results/GRID/audits/DATASET.json and the ids of equal pictures, DATASET_duplicates.csv.
-    """
+
+    \b
+    Examples:
+      fer-bench data audit synthetic
+      fer-bench data audit ferplus --strict
+    """  # noqa: D301 - click's mark for lines that stay as they are
     import pandas as pd
 
     from fer_bench import registry

@@ -74,7 +74,7 @@ def _part_number(path: Path) -> tuple[int, str]:
 def _read_npz(path: Path) -> Rows:
     fix = "write it anew from fer2013.csv, or take fer2013.csv itself"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             images, emotion, usage = (file[name] for name in Rows._fields)
     except KeyError as error:
         raise FerBenchError(f"{path}: {error.args[0]}; expected images, emotion, usage", fix=fix) from None

@@ -28,7 +28,9 @@ def parts(samples: pd.DataFrame, train_share: float) -> Parts:
     """
     train, select, report = (rows_of(samples, split) for split in ("train", "val", "test"))
     if not len(select) and len(train):
-        select = train[stratified(labels_of(samples, train), HELD_OUT, "the part that selects")]
+        labels = labels_of(samples, train)
+        share = max(HELD_OUT, len(np.unique(labels)) / len(labels))  # at least one of each expression
+        select = train[stratified(labels, share, "the part that selects")]
         train = np.setdiff1d(train, select)
     check(samples, train, report)
     train = train[stratified(labels_of(samples, train), train_share, "run.train_share")]
