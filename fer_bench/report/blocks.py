@@ -39,7 +39,8 @@ class Table:
         right: Columns of numbers, right-aligned.
         bold: (row, column) of cells in bold.
         bold_headers: Headers in bold.
-        note: One line under it.
+        shared: Columns that LaTeX leaves out, and names in the caption, where all rows have the same value.
+        note: What else has to be known to read it.
         empty: What is said instead when there are no rows.
     """
 
@@ -50,6 +51,7 @@ class Table:
     right: frozenset[str] = frozenset()
     bold: frozenset[tuple[int, str]] = frozenset()
     bold_headers: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
     note: str = ""
     empty: str = "None."
 

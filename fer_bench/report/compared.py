@@ -29,6 +29,7 @@ def comparisons(grid: Grid) -> Table:
         caption=_caption(wanted),
         wrapped=frozenset({*head, "metric", "A", "B", "A is"}),
         right=frozenset(numbers),
+        shared=frozenset({"seeds"}),
         note=_legend(grid, wanted),
         empty="No two methods were compared.",
     )

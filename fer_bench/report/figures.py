@@ -127,7 +127,7 @@ def confusion(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | N
     axes.tick_params(axis="x", rotation=45)
     axes.tick_params(axis="y", rotation=0)
     axes.set(xlabel="predicted", ylabel="true")
-    axes.set_title(f"{_wrapped(f'{grid.title(method)} on {dataset}', 52)}\n{basis}")
+    axes.set_title(f"{_wrapped(grid.title(method), 50)}\n{_wrapped(f'{dataset}, {basis}', 56)}")
     name = f"{slug(dataset)}_confusion_{slug(method)}"
     style.save(figure, folder, name)
     right = np.diagonal(shares)
@@ -148,7 +148,7 @@ def training(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | No
     if table.empty:
         return None
     n_seeds = table["seed"].nunique()
-    figure = style.new(style.COLUMN_IN, 1.75)
+    figure = style.new(style.COLUMN_IN, 1.85)
     left, right = figure.subplots(1, 2)
     for column, label, colour, dashes in (
         ("train_loss", "train", style.COLOURS[0], "-"),
@@ -160,7 +160,7 @@ def training(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | No
     left.set_ylim(bottom=0)
     if left.has_data():
         left.legend()
-    right.set(xlabel="epoch", ylabel="accuracy on val")
+    right.set(xlabel="epoch", ylabel="val accuracy")
     if table["val_accuracy"].notna().any():
         _percent(right, "y", span=float(table["val_accuracy"].max() - table["val_accuracy"].min()))
     else:
@@ -173,7 +173,7 @@ def training(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | No
         axes.grid(axis="y", color="0.9", linewidth=0.6)
         axes.set_axisbelow(True)
     basis = "1 seed" if n_seeds == 1 else f"mean and range of {n_seeds} seeds"
-    figure.suptitle(f"{_wrapped(f'{grid.title(method)} on {dataset}', 56)}\n{basis}", fontsize=8)
+    figure.suptitle(f"{_wrapped(grid.title(method), 56)}\n{dataset}, {basis}", fontsize=8)
     name = f"{slug(dataset)}_training_{slug(method)}"
     style.save(figure, folder, name)
     last = table[table["epoch"] == table["epoch"].max()]

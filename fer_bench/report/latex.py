@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +18,7 @@ import pandas as pd
 from fer_bench.errors import FerBenchError
 from fer_bench.report.blocks import Block, Box, Code, Figure, Section, Table, Text
 from fer_bench.report.grid import Grid
-from fer_bench.report.latex_text import escape, pieces, width_pt
+from fer_bench.report.latex_text import escape, escape_cell, pieces, width_pt
 
 ROWS = 44
 """Rows of one fragment: what fits a page at this size; longer tables go on in ``<name>_2.tex``."""
@@ -48,6 +49,8 @@ def provenance(grid: Grid) -> str:
 
 def fragments(block: Table, *, head: str) -> dict[str, str]:
     """Return file stem to text: one tabular each, on its own complete."""
+    block, said = narrowed(block)
+    head += f"% {escape(said)}\n" if said else ""
     n_parts = max(1, -(-len(block.cells) // ROWS))
     size = -(-len(block.cells) // n_parts) if len(block.cells) else 0
     found = {}
@@ -55,6 +58,16 @@ def fragments(block: Table, *, head: str) -> dict[str, str]:
         name = block.name if part == 0 else f"{block.name}_{part + 1}"
         found[name] = head + _tabular(block, part * size, (part + 1) * size)
     return found
+
+
+def narrowed(block: Table) -> tuple[Table, str]:
+    """Leave out the shared columns in which all rows agree; return the sentence that says what they held."""
+    shared = [str(name) for name in block.cells.columns if name in block.shared and len(block.cells) > 1]
+    same = [name for name in shared if (block.cells[name] == block.cells[name].iloc[0]).all()]
+    if not same:
+        return block, ""
+    said = "; ".join(f"{name} {block.cells[name].iloc[0]}" for name in same)
+    return replace(block, cells=block.cells.drop(columns=same)), f"The same in all rows: {said}."
 
 
 def _tabular(block: Table, start: int, stop: int) -> str:
@@ -65,8 +78,8 @@ def _tabular(block: Table, start: int, stop: int) -> str:
     widths = _widths(block, cells)
     shown = cells.iloc[start:stop].reset_index(drop=True)
     bold = {(row - start, column) for row, column in block.bold if start <= row < stop}
-    style = shown.style.format(escape, escape=None).hide(axis="index")
-    style = style.format_index(escape, axis="columns", escape=None)
+    style = shown.style.format(escape_cell).hide(axis="index")
+    style = style.format_index(escape_cell, axis="columns")
     style = style.apply(
         lambda column: [
             f"textbf:--rwrap;{_RAGGED if column.name in widths else ''}"
@@ -120,8 +133,8 @@ def document(title: str, sections: tuple[Section, ...], *, head: str) -> str:
     """Return ``report.tex``, which inputs every fragment and figure."""
     parts = [
         head + _PREAMBLE,
-        f"\\title{{{escape(title)}}}\n\\author{{}}\n\\date{{}}\n",
-        "\\begin{document}\n\\maketitle\n",
+        "\\begin{document}\n",
+        f"{{\\LARGE\\bfseries {escape(title)}\\par}}\n",
     ]
     for section in sections:
         parts.append(f"\\section*{{{escape(section.title)}}}\n")
@@ -151,10 +164,15 @@ def _block(block: Block) -> str:
 
 def _table(block: Table) -> str:
     names = list(fragments(block, head=""))
+    block, said = narrowed(block)
     parts = []
     for number, name in enumerate(names):
-        caption = block.caption if number == 0 else f"{block.caption.split('.')[0]}, continued."
-        note = f"\\par\\smallskip\n{{\\footnotesize {escape(block.note)}\\par}}" if number == len(names) - 1 else ""
+        caption = f"{block.caption} {said}".strip() if number == 0 else f"{block.caption.split('.')[0]}, continued."
+        note = (
+            f"\\par\\smallskip\n{{\\footnotesize\\raggedright {escape(block.note)}\\par}}"
+            if number == len(names) - 1
+            else ""
+        )
         parts.append(
             f"\\begin{{minipage}}{{\\linewidth}}\n\\captionof{{table}}{{{escape(caption)}}}\n\\label{{tab:{name}}}\n"
             f"\\centering\n\\input{{tables/{name}}}{note}\n\\end{{minipage}}\\par\\bigskip\n"

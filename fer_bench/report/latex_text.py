@@ -14,7 +14,14 @@ _ESCAPES = {
 _ACCENTS = frozenset(map(chr, (0x300, 0x301, 0x302, 0x303, 0x304, 0x306, 0x307, 0x308, 0x30A, 0x30B, 0x30C, 0x327)))
 _BREAKS = frozenset("_:/.-+;=@")  # a line may end behind these
 _LONGEST = 14  # letters in a row without such a place; then a line may end anyway
+_WORD = 24  # words up to this length are kept whole in running text
+_CELL = 8  # and in cells
 _NARROW, _WIDE = frozenset("iljtfrI.,:;'|[]()! "), frozenset("mwMW@%&+=<>−×ABCDGHKNOQRUVXY")
+
+
+def escape_cell(text: object) -> str:
+    """Escape a table's cell: as :func:`escape`, but names may be broken at more places, columns being narrow."""
+    return _joined(str(text), _CELL)
 
 
 def escape(text: object) -> str:
@@ -26,8 +33,13 @@ def escape(text: object) -> str:
         >>> escape("\u732b")
         '[U+732B]'
     """
-    line = " ".join(str(text).split(" "))
-    return r"\allowbreak{}".join("".join(_letter(letter) for letter in piece) for piece in _unspaced(line))
+    return _joined(str(text), _WORD)
+
+
+def _joined(text: str, longest: int) -> str:
+    parts = (part for word in re.split(r"( )", text) for part in _parted(word, longest))
+    joined = "".join(r"\allowbreak{}" * follows + "".join(map(_letter, part)) for part, follows in parts)
+    return re.sub(r"-(?=-)", "-{}", joined) if "--" in text else joined
 
 
 def _letter(letter: str) -> str:
@@ -41,25 +53,24 @@ def _letter(letter: str) -> str:
     return f"[U+{ord(letter):04X}]"
 
 
-def _unspaced(line: str) -> list[str]:
-    """Part a line where it may be broken, apart from its spaces."""
-    parts, current, run = [], "", 0
-    for place, letter in enumerate(line):
+def _parted(word: str, longest: int) -> list[tuple[str, bool]]:
+    """Part a long word where a line may end; says of each part whether another one stands before it."""
+    parts, current = [], ""
+    for place, letter in enumerate(word):
         current += letter
-        run = 0 if letter == " " else run + 1
-        following = line[place + 1 : place + 2]
-        inside = bool(following) and following != " " and letter != " "
+        rest = len(word) - place - 1
         # not inside numbers: 86.3, 1e-08
-        between_digits = letter in ".-+:" and following.isdigit() and line[place - 1 : place].isdigit()
-        if inside and ((letter in _BREAKS and run > 2 and not between_digits) or run >= _LONGEST):
+        number = letter in ".-+:" and word[place + 1 : place + 2].isdigit() and word[place - 1 : place].isdigit()
+        ends = letter in _BREAKS and len(current) > 2 and not number
+        if len(word) > longest and rest > 1 and (ends or len(current) >= _LONGEST):
             parts.append(current)
-            current, run = "", 0
-    return [*parts, current]
+            current = ""
+    return [(part, bool(number)) for number, part in enumerate([*parts, current])]
 
 
 def pieces(text: str) -> list[str]:
-    """Return the parts of a text that stay on one line."""
-    return [word for part in _unspaced(text) for word in re.split(r" ", part) if word] or [""]
+    """Return the parts of a cell that stay on one line."""
+    return [part for word in text.split(" ") for part, _ in _parted(word, _CELL)] or [""]
 
 
 def width_pt(text: str) -> float:

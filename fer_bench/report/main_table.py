@@ -40,6 +40,7 @@ def main(grid: Grid) -> Table:
         wrapped=frozenset({*head, "method", "selection", "recipe", "weights", "batch mates"}),
         right=frozenset({*titles, "n", "seeds"}),
         bold=frozenset(bold),
+        shared=frozenset({"n", "seeds", "selection", "recipe", "weights", "batch mates"}),
         note=_bold_note(grid),
         empty="No method has a score.",
     )
@@ -132,6 +133,8 @@ def _bold_note(grid: Grid) -> str:
         said.append(
             f"Rows with {words.listed(few, last='or')} say little about the spread between trainings; 5 are advised."
         )
+    if (grid.runs["batch_mates"] == "coupled").any():
+        said.append("Coupled: logits depend on the batch, so samples were predicted one at a time.")
     return f"{' '.join(said)} {grid.params.report.scale.strip()}"
 
 

@@ -27,6 +27,7 @@ def runs(grid: Grid) -> Table:
         "peak; parameters: all and trained; commit: of the code that trained, + where files differed from it.",
         wrapped=frozenset({*head, "method", "device", "status"}),
         right=frozenset(numbers),
+        shared=frozenset({"device", "train", "select", "report", "commit"}),
         empty="No run is on record.",
     )
 

@@ -71,5 +71,9 @@ def new(width_in: float, height_in: float) -> Figure:
 def save(figure: Figure, folder: Path, name: str) -> None:
     """Write ``<name>.pdf`` and ``<name>.png``; equal figures give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)  # once, not once per format
+        figure.set_layout_engine("none")
     figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
     figure.savefig(folder / f"{name}.png", metadata={"Software": None})

@@ -4,6 +4,7 @@ An interval has one decimal more than nobody needs: none. ``±`` never stands al
 """
 
 from collections.abc import Sequence
+from numbers import Real
 
 import pandas as pd
 
@@ -67,7 +68,7 @@ def p_value(p: object) -> str:
         >>> p_value(0.0003), p_value(0.0421), p_value(1.0)
         ('< 0.001', '0.042', '1.000')
     """
-    if not isinstance(p, (int, float)) or pd.isna(p):
+    if not isinstance(p, Real) or pd.isna(p):
         return NONE
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
@@ -79,7 +80,7 @@ def seconds(value: object) -> str:
         >>> seconds(0.042), seconds(31.2), seconds(400.0), seconds(9000.0)
         ('0.04 s', '31 s', '6.7 min', '2.5 h')
     """
-    if not isinstance(value, (int, float)) or pd.isna(value):
+    if not isinstance(value, Real) or pd.isna(value):
         return NONE
     for limit, divisor, decimals, unit in ((1, 1, 2, "s"), (120, 1, 0, "s"), (7200, 60, 1, "min")):
         if value < limit:
@@ -94,7 +95,7 @@ def count(value: object) -> str:
         >>> count(28709), count(0)
         ('28,709', '0')
     """
-    return f"{int(value):,}" if isinstance(value, (int, float)) and not pd.isna(value) else NONE
+    return f"{int(value):,}" if isinstance(value, Real) and not pd.isna(value) else NONE
 
 
 def millions(value: object) -> str:
@@ -104,7 +105,7 @@ def millions(value: object) -> str:
         >>> millions(87_574_535), millions(0), millions(9_000)
         ('87.57 M', '0', '0.01 M')
     """
-    if not isinstance(value, (int, float)) or pd.isna(value):
+    if not isinstance(value, Real) or pd.isna(value):
         return NONE
     return f"{value / 1e6:.2f} M" if value else "0"
 

@@ -40,6 +40,7 @@ class Fake:
     Attributes:
         methods: Name to expected accuracy.
         titles: Name to printed title.
+        figures: Methods whose confusion matrices are drawn; empty: all.
         seeds: Of each method.
         failed: (method, seed) that failed.
         one_go: Methods without epochs.
@@ -55,6 +56,7 @@ class Fake:
 
     methods: dict[str, float]
     titles: dict[str, str] = field(default_factory=dict)
+    figures: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2)
     failed: frozenset[tuple[str, int]] = frozenset()
     one_go: frozenset[str] = frozenset()
@@ -69,6 +71,7 @@ class Fake:
 
     def yaml(self) -> str:
         """Return the params file."""
+        told = {"title": self.title, "scale": self.scale, "figures": self.figures}
         lines = [
             "grid: simulated",
             "prepare:",
@@ -78,7 +81,7 @@ class Fake:
             f"run: {{seeds: [{', '.join(map(str, self.seeds))}]}}",
             "score: {metrics: [accuracy, macro_f1, mean_recall], n_resamples: 500}",
             "compare: {metrics: [accuracy, macro_f1]}",
-            f"report: {json.dumps({'title': self.title, 'scale': self.scale}, ensure_ascii=False)}",
+            f"report: {json.dumps(told, ensure_ascii=False)}",
         ]
         return "\n".join(lines) + "\n"
 
@@ -276,6 +279,9 @@ def claim(method: str, **changes: object) -> dict[str, object]:
     }  # fmt: skip
 
 
+NOTHING = dict.fromkeys(("selection", "estimate", "low", "high", "level", "n_samples", "n_seeds", "recipe", "weights"))
+"""What the verdict on a claim that was not run leaves empty."""
+
 REALISTIC = Fake(
     methods={
         "majority_class": 0.39, "lbp_svm": 0.74, "convnext_full": 0.868, "conv_cut": 0.871, "patt_lite": 0.845,
@@ -292,7 +298,17 @@ REALISTIC = Fake(
     claims=(
         claim("conv_cut"),
         claim("patt_lite", claim=0.9733, where="Table 2, row 7", verdict="below", reason="our interval lies below"),
-        claim("patt_lite", dataset="rafdb", verdict="not run", reason="the data set is not in this grid",
-              selection=None, estimate=None, low=None, high=None, level=None, n_samples=None, n_seeds=None, recipe=None, weights=None),
+        claim("patt_lite", dataset="rafdb", verdict="not run", reason="the data set is not in this grid", **NOTHING),
     ),
 )  # fmt: skip
+
+GOLDEN = Fake(
+    methods={"majority_class": 0.39, "conv_cut": 0.87, "patt_lite": 0.86},
+    titles={"majority_class": "Majority class", "conv_cut": "Conv-cut", "patt_lite": "PAtt-Lite"},
+    figures=("conv_cut",),
+    one_go=frozenset({"majority_class"}),
+    failed=frozenset({("patt_lite", 1)}),
+    datasets={"synthetic": (400, 7)},
+    claims=REALISTIC.claims,
+)
+"""The grid whose report is stored."""

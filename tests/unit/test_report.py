@@ -1,0 +1,221 @@
+"""The report on grids that are incomplete or badly named."""
+
+import dataclasses
+import importlib.util
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from fer_bench.errors import FerBenchError
+from fer_bench.report import best_set, compared, figures, latex, main_table, per_class, style, summary, write
+from fer_bench.report.latex import compile_pdf, run_pdflatex
+
+_SPEC = importlib.util.spec_from_file_location("fake_grid", Path(__file__).parent.parent / "golden" / "fake_grid.py")
+fake_grid = importlib.util.module_from_spec(_SPEC)
+sys.modules["fake_grid"] = fake_grid
+_SPEC.loader.exec_module(fake_grid)
+
+NASTY = r"a&b%c_d<e|f>$x$ {y} \z ~^ #1 `q` *s* 猫 é"
+LONG = "x" * 40
+
+ODD = fake_grid.Fake(
+    methods={"good": 0.8, "gone": 0.7, "long_name_that_goes_on_for_forty_letters": 0.79, "floor": 0.3},
+    titles={"good": NASTY, "long_name_that_goes_on_for_forty_letters": LONG},
+    seeds=(0,),
+    failed=frozenset({("gone", 0)}),
+    one_go=frozenset({"floor"}),
+    datasets={"eight": (90, 8), "seven": (80, 7)},
+    figures=("good",),
+    compared=False,
+    audited=False,
+    weights="file:a_very_long_file_name_without_any_end_of_it-v1.0_final.pth",
+    error=f"loss | is <nan>\n& {NASTY}",
+    title=f"Odd {NASTY}",
+    scale=f"Scale {NASTY}",
+)
+
+
+def _grid(fake, folder):
+    fake_grid.write(fake, folder)
+    return fake_grid.read(fake, folder)
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("odd")
+    write.write(_grid(ODD, folder), asked=ODD.yaml())
+    return folder
+
+
+@pytest.fixture
+def small():
+    return fake_grid.Fake(methods={"a": 0.9, "b": 0.89, "c": 0.5}, datasets={"synthetic": (300, 7)})
+
+
+def test_a_grid_full_of_holes_still_gives_a_report(odd):
+    text = (odd / "report.md").read_text(encoding="utf-8")
+    for said in (
+        "No published claim is on record",
+        "No two methods were compared.",
+        "not audited",
+        "fer-bench data audit eight",
+        "gone on eight seed 0",
+        "It was compared with no other method",
+        "1 seed say little",
+    ):
+        assert said in text
+
+
+def test_a_method_whose_runs_all_failed_is_a_row_without_numbers(odd):
+    row = next(line for line in (odd / "report.md").read_text(encoding="utf-8").splitlines() if "| gone" in line)
+    assert row.count("failed") == 3
+    assert "0 of 1" in row
+
+
+def test_no_name_breaks_a_markdown_table(odd):
+    lines = (odd / "report.md").read_text(encoding="utf-8").splitlines()
+    for before, line in zip(lines, lines[1:], strict=False):
+        if before.startswith("|") and line.startswith("|"):
+            assert len(re.findall(r"(?<!\\)\|", before)) == len(re.findall(r"(?<!\\)\|", line)), line
+    assert not any("<nan>" in re.sub(r"\\<", "", line) for line in lines)
+
+
+@pytest.mark.latex
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: install texlive-latex-recommended")
+def test_every_fragment_compiles_alone(odd, tmp_path):
+    fragments = sorted((odd / "tables").glob("*.tex"))
+    assert len(fragments) >= 9
+    for path in fragments:
+        shutil.copy(path, tmp_path)
+        document = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n\\input{%s}\n\\end{document}\n"
+        (tmp_path / "alone.tex").write_text(document % path.stem, encoding="utf-8")
+        run_pdflatex(tmp_path, "alone.tex")
+
+
+@pytest.mark.latex
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: install texlive-latex-recommended")
+def test_the_report_compiles_to_equal_bytes_and_no_line_sticks_out(odd, tmp_path):
+    shutil.copytree(odd, tmp_path / "report")
+    log = run_pdflatex(tmp_path / "report", "report.tex")
+    too_wide = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt too wide\)", log)]
+    too_high = re.findall(r"Overfull \\vbox.*", log)
+    assert max(too_wide, default=0.0) <= 5, log
+    assert not too_high
+    first = compile_pdf(odd).read_bytes()
+    assert compile_pdf(odd).read_bytes() == first
+
+
+def test_without_pdflatex_the_error_says_what_to_install(odd, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(FerBenchError, match="texlive-latex-recommended"):
+        compile_pdf(odd)
+    assert (odd / "report.tex").exists()
+
+
+def test_figures_have_equal_bytes_in_two_drawings_and_are_not_blank(small, tmp_path):
+    grid = _grid(dataclasses.replace(small, figures=("a",)), tmp_path)
+    with style.styled():
+        for folder in ("one", "two"):
+            figures.forest(grid, "synthetic", tmp_path / folder)
+            figures.confusion(grid, "synthetic", "a", tmp_path / folder)
+            figures.training(grid, "synthetic", "a", tmp_path / folder)
+    drawn = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert len(drawn) == 6
+    for name in drawn:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+        if name.endswith("png"):
+            assert np.std(imread(tmp_path / "one" / name)[..., :3]) > 0.02
+
+
+def test_a_run_without_history_has_no_training_figure(small, tmp_path):
+    grid = _grid(dataclasses.replace(small, one_go=frozenset({"a"})), tmp_path)
+    assert figures.training(grid, "synthetic", "a", tmp_path) is None
+
+
+def test_the_set_not_told_from_the_best_is_bold_not_the_winner_alone(small, tmp_path):
+    grid = _grid(small, tmp_path)
+    verdicts = grid.tables["comparisons"].set_index(["metric", "method_a", "method_b"])["verdict"]
+    assert verdicts["accuracy", "a", "b"] in {"undecided", "equivalent"}
+    assert verdicts["accuracy", "a", "c"] == "better"
+    assert best_set.best_set(grid, "synthetic", "accuracy").bold == {"a", "b"}
+    table = main_table.main(grid)
+    assert {(row, column) for row, column in table.bold if column == "Accuracy"} == {(0, "Accuracy"), (1, "Accuracy")}
+    assert "\\textbf" in latex.fragments(table, head="")["main"]
+
+
+def test_nothing_is_bold_while_a_method_was_not_compared_with_the_best(small, tmp_path):
+    table = main_table.main(_grid(small, tmp_path))
+    assert not any(column == "Mean recall" for _, column in table.bold)
+    assert "Mean recall: not compared" in table.note
+
+
+def test_the_oracle_is_called_so_and_never_is_a_headline(small, tmp_path):
+    grid = _grid(small, tmp_path)
+    assert "best_on_test (oracle)" in main_table.selections(grid).bold_headers
+    assert set(main_table.main(grid).cells["selection"]) == {"best_on_val"}
+
+
+def test_a_method_without_the_headline_selection_is_shown_with_last(small, tmp_path):
+    fake_grid.write(small, tmp_path)
+    for name in ("intervals", "confusions"):
+        path = tmp_path / f"{name}.csv"
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if not (line.startswith("synthetic,c,") and "best_on_" in line)]
+        path.write_text("".join(kept), encoding="utf-8")
+    grid = fake_grid.read(small, tmp_path)
+    cells = main_table.main(grid).cells.set_index("method")
+    assert cells.loc["c", "selection"] == "last"
+    assert len(per_class.per_class(grid).cells) == 3 * 7
+
+
+def test_the_box_names_what_cannot_be_told_apart(small, tmp_path):
+    box = summary.section(_grid(small, tmp_path)).blocks[0]
+    assert any(
+        "a has the highest accuracy" in sentence and "cannot be told from b" in sentence for sentence in box.sentences
+    )
+    assert small.scale in box.sentences
+
+
+def test_differences_are_in_points_and_levels_in_percent(small, tmp_path):
+    grid = _grid(small, tmp_path)
+    assert compared.comparisons(grid).cells["A − B"].str.fullmatch(r"(0\.0|[+−]\d+\.\d) points \[.*, .*\]").all()
+    assert main_table.main(grid).cells["Accuracy"].str.fullmatch(r"\d+\.\d % \[\d+\.\d, \d+\.\d\]").all()
+
+
+def test_recall_of_a_class_that_is_always_right_has_wilsons_interval(small, tmp_path):
+    grid = _grid(dataclasses.replace(small, methods={"a": 1.0}), tmp_path)
+    cells = per_class.per_class(grid).cells
+    first = cells.iloc[0]
+    assert re.fullmatch(r"100\.0 % \[9\d\.\d, 100\.0\]", first["recall"])
+    assert first["F1"] == "100.0 %"
+
+
+def test_a_long_table_goes_on_in_a_second_fragment(small, tmp_path):
+    many = dataclasses.replace(small, seeds=tuple(range(20)))
+    from fer_bench.report import run_list
+
+    parts = latex.fragments(run_list.runs(_grid(many, tmp_path)), head="")
+    assert list(parts) == ["runs", "runs_2"]
+    assert all("\\toprule" in text and "\\bottomrule" in text for text in parts.values())
+
+
+def test_a_failure_while_writing_leaves_the_old_report(small, tmp_path, monkeypatch):
+    grid = _grid(small, tmp_path)
+    (tmp_path / "report.md").write_text("old", encoding="utf-8")
+    monkeypatch.setattr(write.figures, "sections", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write.write(grid, asked="")
+    assert (tmp_path / "report.md").read_text(encoding="utf-8") == "old"
+    assert not list(tmp_path.glob(".report-*"))
+
+
+def test_an_audit_file_that_is_not_json_is_named(small, tmp_path):
+    fake_grid.write(small, tmp_path)
+    (tmp_path / "audits" / "synthetic.json").write_text("{", encoding="utf-8")
+    with pytest.raises(FerBenchError, match="fer-bench data audit synthetic"):
+        fake_grid.read(small, tmp_path)
