@@ -1,0 +1,237 @@
+"""Comparing a grid's methods, and two files, through the program."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_bench import params
+from fer_bench.cli import compare
+from fer_bench.errors import FerBenchError
+from fer_bench.stats import comparing, scoring, wording
+from fer_bench.stats.pairs import Predicted, Settings, compare_methods
+from fer_bench.tables.comparisons import comparisons
+
+SETTINGS = Settings(("accuracy", "macro_f1"), 0.95, 0.005, 300, 0, None)
+
+
+def silent(_text):
+    pass
+
+
+def compared(grid_folder=None, **options):
+    return comparing.compare_grid(
+        params.read(), **{"metrics": None, "baseline": None, "dataset": None, "say": silent, **options}
+    )
+
+
+@pytest.fixture
+def scored_grid(fake_runs):
+    def make(**changes):
+        grid = fake_runs(**changes)
+        scoring.write(scoring.score(params.read()), grid.folder / "results/tiny")
+        return grid
+
+    return make
+
+
+@pytest.fixture
+def two_files(fake_runs):
+    """The predictions of two methods, as files a.csv and b.csv."""
+    grid = fake_runs(methods={"lbp_svm": 0.7, "conv_cut": 0.8}, seeds=(0,))
+    paths = [grid.folder / "a.csv", grid.folder / "b.csv"]
+    for method, path in zip(("conv_cut", "lbp_svm"), paths, strict=True):
+        shutil.copy(grid.cell(method, 0) / "predictions.csv", path)
+    (grid.folder / "params.yaml").unlink()
+    return grid, paths
+
+
+def of_files(paths, **options):
+    settings = comparing.settings_of_file(paths[0].parent / "params.yaml", say=silent)
+    return comparing.compare_files(
+        paths, settings=settings, **{"metrics": None, "baseline": None, "selection": None, "say": silent, **options}
+    )
+
+
+def test_all_pairs_are_compared_within_named_families(scored_grid):
+    scored_grid()
+    table = compared()
+    assert len(table) == 3 * 2
+    assert set(table["family"]) == {f"synthetic, {name}: all pairs of 3 methods" for name in ("accuracy", "macro_f1")}
+    assert (table["family_size"] == 3).all()
+    assert (table["selection"] == "best_on_val").all()
+
+
+def test_a_difference_is_that_of_the_means_over_seeds(scored_grid):
+    grid = scored_grid()
+    table = compared()
+    values = scoring.score(params.read()).scores.query("metric == 'macro_f1' and selection == 'best_on_val'")
+    means = values.groupby("method")["value"].mean()
+    row = table.query("metric == 'macro_f1' and method_a == 'conv_cut' and method_b == 'lbp_svm'").iloc[0]
+    assert row["difference"] == pytest.approx(means["conv_cut"] - means["lbp_svm"])
+    assert row["low"] < row["difference"] < row["high"]
+    assert row["n_seeds"] == len(grid.seeds)
+    assert row["test"] == "two-way paired t"
+
+
+def test_a_baseline_is_compared_with_every_other_method(scored_grid):
+    scored_grid()
+    table = compared(baseline="majority_class", metrics=["accuracy"])
+    assert set(table["method_b"]) == {"majority_class"}
+    assert set(table["method_a"]) == {"lbp_svm", "conv_cut"}
+    assert (table["verdict"] == "better").all()
+
+
+def test_one_seed_is_said_to_be_conditional_on_the_checkpoints(scored_grid):
+    scored_grid(seeds=(0,))
+    table = compared()
+    assert table["test"].str.endswith("conditional on these checkpoints").all()
+    assert set(table.query("metric == 'accuracy'")["test"]) == {"exact McNemar, conditional on these checkpoints"}
+    assert "conditional on these checkpoints" in wording.in_words(table)
+
+
+def test_a_method_whose_runs_failed_is_left_out_and_named(scored_grid):
+    scored_grid(failed=(("lbp_svm", 0), ("lbp_svm", 1)))
+    said = []
+    table = compared(say=said.append)
+    assert "lbp_svm" not in set(table["method_a"]) | set(table["method_b"])
+    assert said == ["synthetic: 2 of 2 runs of lbp_svm failed and are left out"]
+
+
+def test_methods_are_compared_on_the_seeds_that_both_have(scored_grid):
+    scored_grid(seeds=(0, 1, 2), failed=(("lbp_svm", 1),))
+    table = compared(metrics=["accuracy"]).set_index(["method_a", "method_b"])["n_seeds"]
+    assert table["conv_cut", "lbp_svm"] == 2
+    assert table["conv_cut", "majority_class"] == 3
+
+
+def test_a_grid_with_one_method_has_an_empty_table(scored_grid):
+    scored_grid(methods={"lbp_svm": 0.7})
+    table = compared()
+    assert len(table) == 0
+    assert wording.in_words(table).startswith("There is nothing to compare")
+
+
+def test_a_grid_that_changed_since_it_was_scored_is_refused(scored_grid):
+    grid = scored_grid()
+    text = (grid.folder / "params.yaml").read_text().replace("seeds: [0, 1]", "seeds: [0, 1, 2]")
+    (grid.folder / "params.yaml").write_text(text)
+    with pytest.raises(FerBenchError, match="differ in 3 runs") as caught:
+        compared()
+    assert "fer-bench score" in caught.value.fix
+
+
+def test_adding_a_method_changes_no_difference_between_others(rng):
+    y_true = rng.integers(0, 7, size=100)
+    y_pred = {name: {0: rng.integers(0, 7, size=100)} for name in ("a", "b", "c")}
+    two = Predicted("d", "last", 7, y_true, {name: y_pred[name] for name in ("a", "b")})
+    few, many = compare_methods(two, SETTINGS), compare_methods(two._replace(y_pred=y_pred), SETTINGS)
+    kept = ("difference", "low", "high", "p")
+    pair = next(row for row in many if (row["method_a"], row["method_b"]) == ("a", "b"))
+    assert [few[0][name] for name in kept] == [pair[name] for name in kept]
+
+
+def test_exchanging_the_two_methods_turns_the_sign(rng):
+    y_true = rng.integers(0, 7, size=200)
+    right, wrong = y_true.copy(), (y_true + (rng.random(200) < 0.3)) % 7
+    seeds = {seed: np.where(rng.random(200) < 0.9, wrong, right) for seed in range(3)}
+    good = dict.fromkeys(range(3), right)
+    one, other = (
+        compare_methods(Predicted("d", "last", 7, y_true, y_pred), SETTINGS)[0]
+        for y_pred in ({"a": seeds, "b": good}, {"a": good, "b": seeds})
+    )
+    assert one["difference"] == pytest.approx(-other["difference"])
+    assert (one["low"], one["high"]) == pytest.approx((-other["high"], -other["low"]))
+    assert {one["verdict"], other["verdict"]} == {"worse", "better"}
+
+
+def test_two_files_are_compared_without_a_grid(two_files):
+    _, paths = two_files
+    table = of_files(paths)
+    row = table.query("metric == 'accuracy'").iloc[0]
+    assert (row["method_a"], row["method_b"], row["dataset"]) == ("a", "b", "files")
+    assert row["difference"] > 0
+
+
+def test_identical_files_are_not_called_certain(two_files):
+    _, paths = two_files
+    shutil.copy(paths[0], paths[1])
+    row = of_files(paths).query("metric == 'accuracy'").iloc[0]
+    assert (row["difference"], row["p"], row["disagreement"]) == (0, 1, 0)
+    assert row["verdict"] == "undecided"  # 150 samples cannot show that two methods are within half a point
+    assert row["low"] < 0 < row["high"]
+
+
+def test_ids_that_differ_are_counted_and_named(two_files):
+    _, (a, b) = two_files
+    table = pd.read_csv(b)
+    table["sample_id"] = table["sample_id"].replace({"s0003": "x3", "s0005": "x5"})
+    table.to_csv(b, index=False)
+    with pytest.raises(FerBenchError, match=r"2 only in .*a.csv \(s0003, s0005\); 2 only in .*b.csv \(x3, x5\)"):
+        of_files([a, b])
+
+
+def test_files_with_other_true_labels_are_refused(two_files):
+    _, (a, b) = two_files
+    table = pd.read_csv(b)
+    table["y_true"] = (table["y_true"] + (table["sample_id"] == "s0004")) % 7
+    table.to_csv(b, index=False)
+    with pytest.raises(FerBenchError, match="disagree about y_true of 1 of 150 samples; first: s0004") as caught:
+        of_files([a, b])
+    assert "label rule" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"selection": "nonsense"}, "no selection nonsense in common"),
+        ({"baseline": "c"}, "no run 'c'"),
+        ({"metrics": ["acuracy"]}, "unknown metric 'acuracy'"),
+    ],
+)
+def test_unknown_choices_are_refused(two_files, options, said):
+    with pytest.raises(FerBenchError, match=said):
+        of_files(two_files[1], **options)
+
+
+def test_one_file_or_a_missing_or_a_strange_one_is_refused(two_files):
+    grid, (a, _) = two_files
+    strange = grid.folder / "strange.csv"
+    strange.write_text("id,label\n1,2\n")
+    for paths, said in (
+        ([a], "one file alone"),
+        ([a, a], "named twice"),
+        ([a, grid.folder / "none.csv"], "no file"),
+        ([a, strange], "0 columns logit_"),
+    ):
+        with pytest.raises(FerBenchError, match=said):
+            of_files(paths)
+
+
+def test_equal_file_names_in_two_folders_are_told_apart(two_files):
+    grid, (a, b) = two_files
+    other = grid.folder / "other" / "a.csv"
+    other.parent.mkdir()
+    shutil.copy(b, other)
+    row = of_files([a, other]).iloc[0]
+    assert {row["method_a"], row["method_b"]} == {str(a), str(other)}
+
+
+def test_the_program_prints_a_table_two_sentences_and_writes_what_it_is_told(two_files):
+    grid, _ = two_files
+    command = [sys.executable, "-m", "fer_bench", "compare", "a.csv", "b.csv", "--metric", "accuracy", "-o", "out.csv"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=grid.folder)
+    assert "A - B, points" in done.stdout
+    assert done.stdout.rstrip().splitlines()[-1].count(". ") == 1
+    assert "wrote out.csv" in done.stderr
+    assert len(comparisons.read(grid.folder / "out.csv")) == 1
+
+
+def test_the_table_can_be_printed_as_json(two_files, capsys):
+    compare.compare(two_files[1], metric=["accuracy"], as_json=True)
+    printed = json.loads(capsys.readouterr().out)
+    assert [row["metric"] for row in printed] == ["accuracy"]
