@@ -93,4 +93,4 @@ def _weights(size: int, n: int, rng: np.random.Generator) -> np.ndarray:
 def _one_hot(y_pred: Sequence[int] | np.ndarray, n_classes: int) -> np.ndarray:
     """Return float32 (n, runs × k): 1 where a run predicted the expression."""
     hot = np.asarray(y_pred).T[:, :, None] == np.arange(n_classes)
-    return hot.reshape(len(hot), -1).astype(np.float32)
+    return hot.reshape(len(hot), len(y_pred) * n_classes).astype(np.float32)  # an expression may have no samples
