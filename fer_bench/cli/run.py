@@ -34,12 +34,11 @@ def run(
 
     chosen = reading.read(params)
     _set_environment(chosen)
-    import torch
+    from fer_bench.training.carry_out import carry_out
 
-    torch.set_num_threads(chosen.run.threads)
-    from fer_bench.training import cell
-
-    record = cell.carry_out(chosen, dataset=dataset, method=method, seed=seed, launcher=launcher, out=out)
+    record = carry_out(chosen, dataset=dataset, method=method, seed=seed, launcher=launcher, out=out)
+    if record is None:
+        return
     folder = chosen.cell(dataset, method, seed) if out is None else out
     if record.status == "failed":
         say(f"{dataset} {method} seed {seed}: {record.error}; the run is recorded as failed")

@@ -17,11 +17,12 @@ PREDICT_BATCH = 64
 """Samples per step when predicting. It changes rounding only: logits may not depend on batch mates."""
 
 
-def cross_entropy(model: nn.Module, batch: Batch) -> torch.Tensor:
+def cross_entropy(model: Any, batch: Batch) -> torch.Tensor:  # noqa: ANN401 - trunk and head are not declared
     """Compute the mean over the batch of each sample's weighted cross-entropy (divided by n, as Keras does)."""
     logits = model.head(batch.inputs) if batch.from_features else model(batch.inputs)
     losses = functional.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=batch.label_smoothing)
-    return (losses * batch.sample_weights).mean()
+    loss: torch.Tensor = (losses * batch.sample_weights).mean()
+    return loss
 
 
 def class_weights(labels: np.ndarray, n_classes: int, kind: str) -> torch.Tensor:
@@ -73,7 +74,7 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
         from_features: bool,
     ) -> None:
         super().__init__()
-        self.model = model
+        self.model: Any = model  # trunk and head are children, which nn.Module does not declare
         self.training_settings = training
         self.loss = loss
         self.couples_batch = couples_batch
@@ -81,7 +82,7 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
         self.epoch = 0
         self.register_buffer("class_weights", weights, persistent=False)
         if training.frozen_trunk:
-            model.trunk.requires_grad_(requires_grad=False)
+            self.model.trunk.requires_grad_(False)  # noqa: FBT003 - torch's signature
 
     def train(self, mode: bool = True) -> "RunnerModel":  # noqa: FBT001, FBT002 - torch's signature
         """Set the mode; a frozen trunk stays in evaluation mode, batch statistics included."""
@@ -116,13 +117,16 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
     def _prepare(self, inputs: torch.Tensor, draws: torch.Tensor | None) -> torch.Tensor:
         if self.from_features:
             return inputs.to(torch.float32)
-        images = pictures.resize(pictures.as_tensor(inputs), self.training_settings.image_size_px)
-        if draws is None:
-            return images
-        return pictures.augment(images, draws, self.training_settings.augment)
+        images: torch.Tensor = pictures.resize(pictures.as_tensor(inputs), self.training_settings.image_size_px)
+        if draws is not None:
+            images = pictures.augment(images, draws, self.training_settings.augment)
+        return images
 
     def _predict(self, prepared: torch.Tensor) -> torch.Tensor:
         features = prepared if self.from_features else self.model.trunk(prepared)
         if not self.couples_batch:
-            return self.model.head(features)  # type: ignore[no-any-return]
-        return torch.cat([self.model.head(features[i : i + 1]) for i in range(len(features))])
+            logits: torch.Tensor = self.model.head(features)
+            return logits
+        # one sample at a time in meaning; vmap carries the batches of one out side by side
+        alone: torch.Tensor = torch.func.vmap(lambda one: self.model.head(one.unsqueeze(0)).squeeze(0))(features)
+        return alone

@@ -73,7 +73,7 @@ class Part(Dataset[dict[str, torch.Tensor]]):
         if self.features is None:
             return np.ascontiguousarray(self.images[self.rows[chosen]])
         plain, mirrored = self.features
-        inputs = plain[chosen]
+        inputs: np.ndarray = plain[chosen]
         if mirrored is not None:
             flipped = mirrored_half(draws)
             inputs[flipped] = mirrored[chosen[flipped]]

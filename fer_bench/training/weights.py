@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import timm
 import torch
-from timm.models import load_state_dict
 from torch import nn
 
 from fer_bench.errors import FerBenchError
@@ -171,21 +170,27 @@ def _classifiers(net: nn.Module) -> tuple[str, ...]:
 def _read_state(path: Path) -> dict[str, torch.Tensor]:
     import pickle
 
-    from safetensors import SafetensorError
+    import safetensors.torch
 
     if path.suffix not in _SUFFIXES:
         raise FerBenchError(f"{path}: not a file of weights", fix=f"give one that ends in {', '.join(_SUFFIXES)}")
     try:
-        state = load_state_dict(str(path), use_ema=False, weights_only=True)
+        if path.suffix == ".safetensors":
+            state = safetensors.torch.load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise FerBenchError(
-            f"{path}: a pickled object, which may run code when it is read; only tables of tensors are read",
-            fix="save its state dict instead: torch.save(model.state_dict(), …)",
+            f"{path}: not a table of tensors; an object that was pickled whole is not read, because reading may run code",
+            fix="save the state dict: torch.save(model.state_dict(), …)",
         ) from None
-    except (RuntimeError, SafetensorError, EOFError, ValueError, TypeError, AttributeError):
+    except (OSError, RuntimeError, EOFError, safetensors.SafetensorError):
         raise FerBenchError(f"{path}: unreadable as weights", fix="copy or download the file again") from None
-    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    for wrapper in ("state_dict", "model"):  # as training scripts save it, beside the optimiser's state
+        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
+            state = state[wrapper]
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise FerBenchError(
-            f"{path}: holds no table of tensors by name", fix="save a state dict: torch.save(model.state_dict(), …)"
+            f"{path}: holds no tensors by name", fix="save the state dict: torch.save(model.state_dict(), …)"
         )
     return dict(state)

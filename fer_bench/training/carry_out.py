@@ -1,0 +1,127 @@
+"""Carry one cell out and leave its folder: predictions, record, history."""
+
+import os
+import resource
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_bench import __version__, provenance, seeds
+from fer_bench.params import Params
+from fer_bench.tables import predictions, runs
+from fer_bench.tables.history import history, sealed
+from fer_bench.training import cell as cells
+from fer_bench.training.cell import Cell, Outcome
+
+
+def carry_out(
+    params: Params, *, dataset: str, method: str, seed: int, launcher: str = "none", out: Path | None = None
+) -> runs.RunRecord | None:
+    """Carry out one cell and write its folder.
+
+    Args:
+        params: The grid.
+        dataset: A key of ``params.prepare``.
+        method: A key of ``params.methods``.
+        seed: Any seed; the grid's are those that scores are computed from.
+        launcher: As :func:`fer_bench.training.loop.fit`.
+        out: The run's folder; default: where the grid keeps it.
+
+    Returns:
+        The run's record; ``status`` is ``failed`` where training diverged. None on processes other than the main one.
+
+    Raises:
+        FerBenchError: For anything missing or contradictory, before training starts.
+    """
+    cell = cells.resolve(params, dataset=dataset, method=method, seed=seed)
+    if cell.method.fit is not None:
+        outcome: Outcome | None = _fit_in_one_go(cell)
+    else:
+        from fer_bench.training import gradient
+
+        outcome = gradient.train(cell, launcher)
+    if outcome is None:
+        return None
+    record = _record(cell, outcome)
+    _write(cell, outcome, record, params.cell(dataset, method, seed) if out is None else out)
+    return record
+
+
+def _fit_in_one_go(cell: Cell) -> Outcome:
+    assert cell.method.fit is not None  # noqa: S101 - for the type checker
+    start = time.monotonic()
+    rows = cell.parts.train
+    predict = cell.method.fit(
+        cell.recipe.options,
+        np.asarray(cell.dataset.images[rows]),
+        cell.labels[rows],
+        n_classes=cell.n_classes,
+        seed=seeds.derive(cell.seed, "fit"),
+    )
+    trained = time.monotonic()
+    logits = predict(np.asarray(cell.dataset.images[cell.parts.report]))
+    # there is one set of weights, so every selection has it
+    return Outcome(
+        logits=dict.fromkeys(cell.selections, logits),
+        facts={"device": "cpu", "train_s": trained - start, "predict_s": time.monotonic() - trained},
+    )
+
+
+def _record(cell: Cell, outcome: Outcome) -> runs.RunRecord:
+    commit, dirty = provenance.commit()
+    peak = outcome.facts.get("peak_memory_mb")
+    own = {
+        "settings": {**cell.settings, **outcome.facts.get("settings", {})},
+        "peak_memory_mb": _peak_memory_mb() if peak is None else peak,
+    }
+    return runs.RunRecord(
+        dataset=cell.dataset.name,
+        method=cell.method_name,
+        seed=cell.seed,
+        protocol=cell.asked.protocol,
+        recipe=cell.recipe_name,
+        n_classes=cell.n_classes,
+        label_rule=cell.dataset.info.label_rule,
+        weights=cell.weights_name,
+        weights_digest=cell.weights_digest,
+        couples_batch=cell.couples_batch,
+        n_train=len(cell.parts.train),
+        n_select=0 if cell.parts.select is None else len(cell.parts.select),
+        n_report=len(cell.parts.report),
+        threads=cell.asked.threads,
+        commit=commit,
+        dirty=dirty,
+        digests=cell.digests(),
+        versions={"fer-bench": __version__, **provenance.versions()},
+        machine=provenance.machine(),
+        **{**outcome.facts, **own},
+    )
+
+
+def _write(cell: Cell, outcome: Outcome, record: runs.RunRecord, folder: Path) -> None:
+    """Write the run's folder beside its place, then put it there: an interruption leaves the earlier result."""
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    sample_ids = cell.dataset.samples["sample_id"].iloc[cell.parts.report].tolist()
+    y_true = cell.labels[cell.parts.report]
+    frames = [predictions.frame(name, sample_ids, y_true, logits) for name, logits in outcome.logits.items()]
+    empty = pd.DataFrame(columns=list(predictions.schema(cell.n_classes).columns))
+    table = pd.concat(frames) if frames else empty
+    predictions.write(table, partial / "predictions.csv", n_classes=cell.n_classes)
+    runs.write_record(record, partial / "run.json")
+    if cell.method.build is not None:
+        key: dict[str, object] = {"dataset": record.dataset, "method": record.method, "seed": record.seed}
+        for schema, rows in ((history, outcome.history), (sealed, outcome.sealed)):
+            name = "history.csv" if schema is history else "sealed.csv"
+            schema.write(schema.frame([{**key, **row} for row in rows]), partial / name)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def _peak_memory_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -1,0 +1,185 @@
+"""Methods trained by gradient descent: build, train, and only then open the reported part.
+
+After training, every epoch's weights are scored on the reported part. That gives the sealed history and
+``best_on_test``; nothing of it reaches training, which is not given the reported part.
+"""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import barrier, is_main_process
+
+from fer_bench import provenance, seeds
+from fer_bench.errors import FerBenchError
+from fer_bench.training import features, loop
+from fer_bench.training.cell import Cell, Outcome
+from fer_bench.training.module import RunnerModel, class_weights, cross_entropy
+from fer_bench.training.pictures import Part
+
+WORK = Path(".fer-bench/work")
+"""Where checkpoints lie while a run is under way, one folder per cell and content; removed when it ends."""
+
+
+def train(cell: Cell, launcher: str) -> Outcome | None:
+    """Train a cell's method and predict the reported part.
+
+    Args:
+        cell: The cell.
+        launcher: As :func:`fer_bench.training.loop.fit`.
+
+    Returns:
+        The outcome; ``status`` is ``failed`` in its facts where training diverged. None on processes other than the
+        main one.
+
+    Raises:
+        FerBenchError: If the device or precision asked for is not there, weights do not fit, or a file in the work
+            folder is not a checkpoint of this run.
+    """
+    torch.set_num_threads(cell.asked.threads)
+    precision = _precision(cell)
+    start = time.monotonic()
+    model = _build(cell)
+    parameters = list(model.parameters())
+    facts: dict[str, Any] = {
+        "device": _device_name(),
+        "precision": precision,
+        "n_parameters": sum(p.numel() for p in parameters),
+        "n_trainable": sum(p.numel() for p in parameters if p.requires_grad),
+    }
+    work = WORK / _key(cell, facts)
+    try:
+        fitted, open_part = _fit(cell, model, work, launcher, amp=precision == "amp")
+    except loop.DivergedError as error:
+        shutil.rmtree(work, ignore_errors=True)
+        facts |= {"status": "failed", "error": f"diverged: {error}", "train_s": time.monotonic() - start}
+        return Outcome(logits={}, facts=facts) if is_main_process() else None
+    facts |= {"train_s": time.monotonic() - start, "epochs": len(fitted.history)}
+    facts["settings"] = {"features": "stored, float16" if model.from_features else "computed in the loop"}
+    outcome = None
+    if is_main_process():
+        found = _score_epochs(cell, model, fitted, open_part(cell.parts.report))  # opened here, after training
+        facts |= {**found.facts, "peak_memory_mb": _peak_accelerator_mb()}
+        outcome = dataclasses.replace(found, facts=facts, history=fitted.history)
+        shutil.rmtree(work)
+    if launcher != "none":
+        barrier()
+    return outcome
+
+
+def _build(cell: Cell) -> RunnerModel:
+    training = cell.recipe.training
+    assert training is not None and cell.method.build is not None  # noqa: S101, PT018 - Method checks it
+    torch.manual_seed(seeds.derive(cell.seed, "initial weights"))
+    return RunnerModel(
+        cell.method.build(cell.recipe.options, n_classes=cell.n_classes, weights=cell.weights),
+        training,
+        weights=class_weights(cell.labels[cell.parts.train], cell.n_classes, training.class_weights),
+        loss=cell.method.loss or cross_entropy,
+        couples_batch=cell.couples_batch,
+        from_features=features.can_be_stored(training),
+    )
+
+
+def _fit(
+    cell: Cell, model: RunnerModel, work: Path, launcher: str, *, amp: bool
+) -> tuple[loop.Fitted, Callable[..., Part]]:
+    training = model.training_settings
+    open_part = _opener(cell, model)
+    fitted = loop.fit(
+        model,
+        training,
+        open_part(cell.parts.train, mirrored="flip" in training.augment),
+        None if cell.parts.select is None else open_part(cell.parts.select),
+        n_classes=cell.n_classes,
+        seed=cell.seed,
+        folder=work,
+        amp=amp,
+        launcher=launcher,
+        title=f"{cell.dataset.name} {cell.method_name} seed {cell.seed}",
+    )
+    return fitted, open_part
+
+
+def _opener(cell: Cell, model: RunnerModel) -> Callable[..., Part]:
+    """Return a function that opens a part, with its features where they can stand for pictures."""
+    images, labels = cell.dataset.images, cell.labels
+    trunk = model.model.trunk
+    trunk_digest = features.digest_of(trunk) if model.from_features else ""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    def view(rows: np.ndarray, *, mirrored: bool) -> np.ndarray:
+        side = model.training_settings.image_size_px
+        return features.stored(trunk, trunk_digest, images, rows, side=side, mirrored=mirrored, device=device)
+
+    def open_part(rows: np.ndarray, *, mirrored: bool = False) -> Part:
+        part = Part(images=images, rows=rows, labels=labels[rows], seed=cell.seed)
+        if model.from_features:
+            part.features = (view(rows, mirrored=False), view(rows, mirrored=True) if mirrored else None)
+        return part
+
+    return open_part
+
+
+def _score_epochs(cell: Cell, model: RunnerModel, fitted: loop.Fitted, part: Part) -> Outcome:
+    sealed: list[dict[str, float]] = []
+    start = time.monotonic()
+    for row in fitted.history:
+        fitted.load(model, int(row["epoch"]))
+        accuracy, macro_f1 = loop.scores(part.labels, loop.predict(model, part), cell.n_classes)
+        sealed.append({"epoch": row["epoch"], "test_accuracy": accuracy, "test_macro_f1": macro_f1})
+    predict_s = (time.monotonic() - start) / len(sealed)
+    selected = {"last": int(fitted.history[-1]["epoch"]), "best_on_test": _first_best(sealed, "test_accuracy")}
+    if cell.parts.select is not None:
+        selected["best_on_val"] = _first_best(fitted.history, "val_accuracy")
+    logits: dict[str, np.ndarray] = {}
+    for selection in cell.selections:
+        fitted.load(model, selected[selection])
+        logits[selection] = loop.predict(model, part)
+    return Outcome(logits=logits, facts={"selected": selected, "predict_s": predict_s}, sealed=sealed)
+
+
+def _first_best(rows: list[dict[str, float]], column: str) -> int:
+    """Return the first epoch with the largest value."""
+    return int(max(rows, key=lambda row: row[column])["epoch"])
+
+
+def _key(cell: Cell, facts: dict[str, Any]) -> str:
+    """Return a digest of everything that training depends on: a run goes on only where it is the same."""
+    same = {
+        "cell": [cell.dataset.name, cell.method_name, cell.recipe_name, cell.seed],
+        "settings": cell.settings,
+        "weights": [cell.weights_name, cell.weights_digest],
+        "digests": cell.digests(),
+        "threads": cell.asked.threads,
+        "facts": facts,
+        "versions": provenance.versions(),
+    }
+    return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _precision(cell: Cell) -> str:
+    cuda = torch.cuda.is_available()
+    if cell.asked.device == "cuda" and not cuda:
+        raise FerBenchError("run.device is cuda, but torch finds no CUDA device", fix="set run.device to auto or cpu")
+    if cell.asked.precision == "amp" and not cuda:
+        raise FerBenchError(
+            "run.precision is amp, which mmengine has for accelerators only; this run is on the CPU",
+            fix="set run.precision to auto or fp32",
+        )
+    return "amp" if cuda and cell.asked.precision != "fp32" else "fp32"
+
+
+def _device_name() -> str:
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu"
+
+
+def _peak_accelerator_mb() -> float | None:
+    return torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None
