@@ -279,6 +279,7 @@ def _check_loaded(name: str, loaded: Loaded, n_classes: int) -> None:
 def _replacing(folder: Path, name: str) -> Iterator[Path]:
     """Yield a new folder that takes the place of ``folder/name`` if the block ends well, and vanishes if not."""
     new, old = (folder / f".{name}.{os.getpid()}.{word}" for word in ("new", "old"))
+    shutil.rmtree(new, ignore_errors=True)  # of a killed process that had the same number
     new.mkdir(parents=True)
     try:
         yield new

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -126,6 +127,23 @@ def test_a_failure_while_writing_leaves_the_earlier_store_and_nothing_else(regis
 
     monkeypatch.setattr(_store.provenance, "sha256_of_file", full)
     with pytest.raises(OSError, match="No space left"):
+        _store.prepare("tiny", CHOICE, tmp_path)
+    assert contents(tmp_path / "tiny") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
+
+
+def test_a_failure_while_swapping_brings_the_earlier_store_back(register, tmp_path, monkeypatch):
+    _store.prepare("tiny", CHOICE, tmp_path)
+    before = contents(tmp_path / "tiny")
+    rename = Path.rename
+
+    def refuse_the_new_one(path, target):
+        if path.name.endswith(".new"):
+            raise PermissionError(13, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse_the_new_one)
+    with pytest.raises(PermissionError):
         _store.prepare("tiny", CHOICE, tmp_path)
     assert contents(tmp_path / "tiny") == before
     assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
