@@ -1,9 +1,9 @@
-"""Percentile bootstrap of one run's metric, and of the paired difference of two runs, by counts instead of rows.
+"""Percentile bootstrap of one run's metric by counts instead of rows, and of the difference of two runs.
 
 A metric of the confusion matrix depends on the samples only through its K×K counts. Drawing n samples with
 replacement and counting has the same distribution as drawing the counts from a multinomial with the observed shares,
-so a resample costs K² draws whatever n is. For two runs on the same samples the cells are the distinct triples (true,
-predicted by A, predicted by B).
+so a resample costs K² draws whatever n is. Two runs on the same
+samples are compared on common draws of samples.
 
 What is resampled: samples. What is held fixed: the checkpoint, and with it the seed and the training data.
 When it misleads: with few samples of an expression (below about 20), with samples that depend on each other (several
@@ -85,81 +85,27 @@ def one_run(
     return clipped(interval, low=metric.range[0], high=metric.range[1])
 
 
-def paired_resample(
-    y_true: Labels,
-    y_pred_a: Labels,
-    y_pred_b: Labels,
-    of_confusion: Callable[[np.ndarray], np.ndarray],
-    *,
-    n_classes: int,
-    n_resamples: int,
-    rng: np.random.Generator,
-) -> Resamples:
-    """Compute the difference of a metric, A minus B, on bootstrap resamples of the samples that both predicted.
-
-    Args:
-        y_true: True labels.
-        y_pred_a: A's predictions, in the same order.
-        y_pred_b: B's predictions, in the same order.
-        of_confusion: The metric.
-        n_classes: Expressions.
-        n_resamples: Number of resamples.
-        rng: Source of the draws.
-    """
-    joint = (y_true * n_classes + y_pred_a) * n_classes + y_pred_b
-    cells, counts = np.unique(joint, return_counts=True)
-    drawn = rng.multinomial(len(y_true), counts / counts.sum(), size=n_resamples)
-    true, first, second = cells // n_classes**2, cells // n_classes % n_classes, cells % n_classes
-    values = []
-    for predicted in (first, second):
-        confusion = np.zeros((n_resamples, n_classes * n_classes), dtype=np.int64)
-        for cell, column in zip(true * n_classes + predicted, drawn.T, strict=True):
-            confusion[:, cell] += column
-        values.append(of_confusion(confusion.reshape(n_resamples, n_classes, n_classes)))
-    return np.asarray(values[0] - values[1], dtype=float)
-
-
-def paired(
-    y_true: Labels,
-    y_pred_a: Labels,
-    y_pred_b: Labels,
-    metric: Metric,
-    *,
-    n_classes: int,
-    level: float,
-    n_resamples: int,
-    rng: np.random.Generator,
-) -> tuple[Interval, float]:
+def paired(drawn_a: Resamples, drawn_b: Resamples, metric: Metric, *, level: float) -> tuple[Interval, float]:
     """Compute the percentile interval of A minus B for two runs on the same samples, and its p-value.
 
-    The p-value is the smallest 1 - level at which the percentile interval leaves out 0, at least 2 / (b + 1). Two
-    runs that predict the same on every sample differ by at most what
-    :func:`fer_bench.stats.confusion.pessimistic` allows in either direction; their p is 1.
+    The p-value is the smallest 1 - level at which the percentile interval leaves out 0, at least 2 / (b + 1).
 
     Args:
-        y_true: True labels.
-        y_pred_a: A's predictions, in the same order.
-        y_pred_b: B's predictions, in the same order.
+        drawn_a: The metric of A on draws of samples.
+        drawn_b: That of B, on the same draws (:func:`fer_bench.stats.crossed.resample_samples`).
         metric: The metric.
-        n_classes: Expressions.
         level: Coverage, e.g. 0.95.
-        n_resamples: Number of resamples.
-        rng: Source of the draws.
     """
-    if np.array_equal(y_pred_a, y_pred_b):
-        return alike(y_true, metric, n_classes=n_classes, level=level, held_fixed=CHECKPOINTS), 1.0
-    values = paired_resample(
-        y_true, y_pred_a, y_pred_b, metric.of_confusion, n_classes=n_classes, n_resamples=n_resamples, rng=rng
-    )
+    values = drawn_a - drawn_b
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     interval = Interval(
         float(low),
         float(high),
         level,
-        "paired multinomial bootstrap, percentile",
+        "paired bootstrap, percentile",
         "samples",
         CHECKPOINTS,
-        n_resamples,
+        len(values),
         float(values.std(ddof=1)),
     )
     width = metric.range[1] - metric.range[0]

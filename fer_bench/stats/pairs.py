@@ -8,7 +8,7 @@ import numpy as np
 
 from fer_bench import registry, seeds
 from fer_bench.metrics import Metric
-from fer_bench.stats import bootstrap, mcnemar, two_way
+from fer_bench.stats import bootstrap, crossed, mcnemar, two_way
 from fer_bench.stats.confusion import count
 from fer_bench.stats.decide import decide
 from fer_bench.stats.holm import holm
@@ -74,6 +74,7 @@ class Tested(NamedTuple):
 
 
 _Parts = dict[tuple[str, tuple[int, ...]], two_way.Components]  # of one metric; a method is parted once, not per pair
+_Drawn = dict[tuple[str, int], np.ndarray]  # of one metric: method and seed to (b,) resampled values
 
 
 def compare_methods(found: Predicted, settings: Settings) -> list[dict[str, object]]:
@@ -91,14 +92,15 @@ def compare_methods(found: Predicted, settings: Settings) -> list[dict[str, obje
         Rows of the comparisons table.
     """
     pairs, said = _pairs(found, settings.baseline)
+    metrics = {name: registry.load("metrics", name) for name in settings.metrics}
+    drawn = _draw(found, pairs, metrics, settings)
     rows = []
-    for name in settings.metrics:
-        metric = registry.load("metrics", name)
+    for name, metric in metrics.items():
         parts: _Parts = {}
         tested = [
             _over_seeds(found, pair, metric, settings, parts)
             if len(pair.seeds) > 1
-            else _one_seed(found, pair, metric, settings, exact=name == "accuracy")
+            else _one_seed(found, pair, metric, settings, drawn[name], exact=name == "accuracy")
             for pair in pairs
         ]
         adjusted = holm(np.array([one.p for one in tested]))
@@ -148,24 +150,38 @@ def _over_seeds(found: Predicted, pair: Pair, metric: Metric, settings: Settings
     return Tested(first.estimate - second.estimate, clipped(interval, low=-width, high=width), p, "two-way paired t")
 
 
-def _one_seed(found: Predicted, pair: Pair, metric: Metric, settings: Settings, *, exact: bool) -> Tested:
+def _one_seed(
+    found: Predicted, pair: Pair, metric: Metric, settings: Settings, drawn: _Drawn, *, exact: bool
+) -> Tested:
     y_true, y_a, y_b = found.y_true, pair.y_pred_a[0], pair.y_pred_b[0]
-    rng = seeds.generator(settings.seed, "compare", found.dataset, found.selection, pair.a, pair.b)
-    interval, p = bootstrap.paired(
-        y_true,
-        y_a,
-        y_b,
-        metric,
-        n_classes=found.n_classes,
-        level=settings.level,
-        n_resamples=settings.n_resamples,
-        rng=rng,
-    )
+    first, second = drawn[pair.a, pair.seeds[0]], drawn[pair.b, pair.seeds[0]]
+    interval, p = bootstrap.paired(first, second, metric, level=settings.level)
+    if np.array_equal(y_a, y_b):
+        p = 1.0
+        interval = bootstrap.alike(
+            y_true, metric, n_classes=found.n_classes, level=settings.level, held_fixed=bootstrap.CHECKPOINTS
+        )
     test = "paired bootstrap"
     if exact:  # McNemar's test is one of accuracy
         p, test = mcnemar.mcnemar(y_a == y_true, y_b == y_true), "exact McNemar"
-    first, second = (float(metric.of_confusion(count(y_true, y, n_classes=found.n_classes))) for y in (y_a, y_b))
-    return Tested(first - second, interval, p, f"{test}, conditional on these checkpoints")
+    value_a, value_b = (float(metric.of_confusion(count(y_true, y, n_classes=found.n_classes))) for y in (y_a, y_b))
+    return Tested(value_a - value_b, interval, p, f"{test}, conditional on these checkpoints")
+
+
+def _draw(found: Predicted, pairs: list[Pair], metrics: Mapping[str, Metric], settings: Settings) -> dict[str, _Drawn]:
+    """Resample, on common draws of samples, the runs that are compared alone; by metric, method and seed."""
+    alone = sorted({(name, pair.seeds[0]) for pair in pairs if len(pair.seeds) == 1 for name in (pair.a, pair.b)})
+    if not alone:
+        return {name: {} for name in metrics}
+    values = crossed.resample_samples(
+        found.y_true,
+        np.stack([found.y_pred[name][seed] for name, seed in alone]),
+        {name: metric.of_confusion for name, metric in metrics.items()},
+        n_classes=found.n_classes,
+        n_resamples=settings.n_resamples,
+        rng=seeds.generator(settings.seed, "compare", found.dataset, found.selection),
+    )
+    return {name: dict(zip(alone, rows, strict=True)) for name, rows in values.items()}
 
 
 def _row(

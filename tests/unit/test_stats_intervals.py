@@ -54,13 +54,18 @@ def test_the_same_generator_gives_the_same_interval_and_another_one_another(name
     assert interval(1) != interval(2)
 
 
-def test_paired_resamples_have_the_spread_of_the_difference(rng):
+def test_a_paired_interval_has_the_spread_of_the_difference(rng):
     # accuracy: variance of the difference is (share only A right + share only B right - difference²) / n
     y_true, y_pred = simulated(rng, n_seeds=2, n=1000)
-    values = bootstrap.paired_resample(y_true, *y_pred, accuracy.accuracy, n_classes=5, n_resamples=20_000, rng=rng)
+    drawn = crossed.resample_samples(
+        y_true, y_pred, {"accuracy": accuracy.accuracy}, n_classes=5, n_resamples=8000, rng=rng
+    )["accuracy"]
+    interval, p = bootstrap.paired(*drawn, accuracy.metric, level=0.95)
     gap = (y_pred[0] == y_true).astype(float) - (y_pred[1] == y_true)
-    assert values.std() == pytest.approx(gap.std() / np.sqrt(1000), rel=0.03)
-    assert values.mean() == pytest.approx(gap.mean(), abs=5 * values.std() / np.sqrt(20_000))
+    error = gap.std() / np.sqrt(1000)
+    assert interval.standard_error == pytest.approx(error, rel=0.05)
+    assert (interval.low + interval.high) / 2 == pytest.approx(gap.mean(), abs=error / 5)
+    assert p == pytest.approx(2 * stats.norm.sf(abs(gap.mean()) / error), abs=0.1)
 
 
 def test_pseudo_values_of_accuracy_are_right_or_wrong(rng):
@@ -160,10 +165,7 @@ def test_a_matrix_without_counts_cannot_be_resampled(rng):
 
 
 def test_identical_predictions_differ_by_no_more_than_wilson_allows(rng):
-    y_true, y_pred = simulated(rng, n_seeds=1)
-    interval, p = bootstrap.paired(
-        y_true, y_pred[0], y_pred[0], macro_f1.metric, n_classes=5, level=0.95, n_resamples=100, rng=rng
-    )
-    assert p == 1.0
+    y_true, _ = simulated(rng, n_seeds=1)
+    interval = bootstrap.alike(y_true, macro_f1.metric, n_classes=5, level=0.95, held_fixed="")
     assert interval.low == -interval.high
     assert 0 < interval.high < 0.2
