@@ -41,7 +41,7 @@ def slug(name: str) -> str:
 
 
 def _wrapped(title: str, width: int) -> str:
-    return "\n".join(textwrap.wrap(title, width, break_long_words=True)) or title
+    return "\n".join(textwrap.wrap(style.printable(title), width, break_long_words=True))
 
 
 def forest(grid: Grid, dataset: str, folder: Path) -> Figure | None:
@@ -119,6 +119,8 @@ def confusion(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | N
         annot_kws={"size": 6}, xticklabels=[_SHORT[name] for name in names], yticklabels=list(names),
         cbar_kws={"format": PercentFormatter(xmax=1, decimals=0, symbol=" %"), "shrink": 0.7},
     )  # fmt: skip
+    for text in axes.texts:
+        text.set_in_layout(False)  # they lie inside their cells; measuring 49 of them takes most of the time
     bar = axes.collections[0].colorbar
     if bar is not None:
         bar.set_label("share of the row", size=7)

@@ -6,6 +6,7 @@ equal bytes.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 
 COLUMN_IN = 3.4
 """Width of one of two columns, in inches."""
@@ -50,6 +52,16 @@ _RC: Any = {
     "figure.constrained_layout.use": True,
     "text.parse_math": False,  # a $ in a name is a dollar sign
 }
+
+
+@cache
+def _letters() -> frozenset[int]:
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
+
+
+def printable(text: str) -> str:
+    """Return text in letters that the figures' typeface has; others become their code points in brackets."""
+    return "".join(letter if ord(letter) in _letters() else f"[U+{ord(letter):04X}]" for letter in text)
 
 
 @contextmanager
