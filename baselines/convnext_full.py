@@ -54,9 +54,9 @@ RECIPES = {
     "toy": Recipe(
         about="a ConvNeXt of four blocks from random weights, for the demo",
         departures=("another size, random weights, a trained trunk, pictures of 48 px, few epochs",),
-        options=Options(small=convnext.Small(depths=(1, 1, 1, 1), dims=(24, 48, 96, 128))),
+        options=Options(small=convnext.Small(depths=(1, 1, 1, 1), dims=(16, 32, 64, 96))),
         training=Training(
-            epochs=10, batch_size=32, image_size_px=48, optimizer="adamw", lr=2e-3, weight_decay=0.05,
+            epochs=10, batch_size=32, image_size_px=48, optimizer="adamw", lr=3e-3, weight_decay=0.05,
             schedule="cosine", augment=("flip",),
         ),
     ),

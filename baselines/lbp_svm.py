@@ -52,7 +52,8 @@ def grey(images: Images) -> Images:
     """Return pictures as grey values 0 to 255, by the weights of ITU-R BT.601."""
     if images.ndim == 3:
         return images
-    return np.rint(images @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+    luma: Images = np.rint(images @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+    return luma
 
 
 def histograms(images: Images, options: Options) -> np.ndarray:
@@ -76,8 +77,9 @@ def histograms(images: Images, options: Options) -> np.ndarray:
     n_bins = n_rows * n_columns * N_PATTERNS
     sizes = np.bincount(region.ravel(), minlength=n_rows * n_columns).astype(np.float32)
     shares = np.empty((len(images), n_bins), dtype=np.float32)
+    patterns: Callable[..., np.ndarray] = local_binary_pattern
     for row, picture in enumerate(images):
-        code = local_binary_pattern(grey(picture[None])[0], N_NEIGHBOURS, options.radius_px, method="nri_uniform")
+        code = patterns(grey(picture[None])[0], N_NEIGHBOURS, options.radius_px, method="nri_uniform")
         bins = region * N_PATTERNS + code.astype(np.intp)
         shares[row] = np.bincount(bins.ravel(), minlength=n_bins)
     shares /= np.repeat(sizes, N_PATTERNS)
@@ -118,22 +120,15 @@ def fit(options: Options, images: Images, labels: Labels, *, n_classes: int, see
     return predict
 
 
-RECIPES = {
-    "toy": Recipe(
-        about="the paper's patterns on a coarser grid",
-        departures=("5 × 5 regions",),
-        options=Options(grid=(5, 5), radius_px=1, root=True, c=1.0),
+_SHAN_2009 = Recipe(
+    about="Shan, Gong and McOwan 2009: 59 uniform patterns in 7 rows of 6 regions, linear machine",
+    departures=(
+        "pictures keep the data set's size and alignment instead of 110 × 150 px between hand-marked eyes",
+        "radius 1 px, which on faces of 48 px is what the paper's 2 px are on its 110",
+        "square roots of the histograms' shares",
+        "one machine per expression against the rest, cost 1: the paper does not give its cost",
     ),
-    "shan2009": Recipe(
-        about="Shan, Gong and McOwan 2009: 59 uniform patterns in 7 rows of 6 regions, linear machine",
-        departures=(
-            "pictures keep the data set's size and alignment instead of 110 × 150 px between hand-marked eyes",
-            "radius 1 px, which on faces of 48 px is what the paper's 2 px are on its 110",
-            "square roots of the histograms' shares",
-            "one machine per expression against the rest, cost 1: the paper does not give its cost",
-        ),
-        options=Options(grid=(7, 6), radius_px=1, root=True, c=1.0),
-    ),
-}
+    options=Options(grid=(7, 6), radius_px=1, root=True, c=1.0),
+)
 
-method = Method(title="LBP + SVM", recipes=RECIPES, fit=fit)
+method = Method(title="LBP + SVM", recipes={"toy": _SHAN_2009, "shan2009": _SHAN_2009}, fit=fit)

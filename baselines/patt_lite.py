@@ -1,4 +1,24 @@
-"""PAtt-Lite: a truncated MobileNetV1 with a patch extraction block and attention."""
+"""PAtt-Lite: a truncated MobileNetV1, a patch extraction block of three convolutions, and an attention classifier.
+
+Paper
+    Ngwe, Lim, Lee, Ong, Alqahtani, "PAtt-Lite: Lightweight Patch and Attention MobileNet for Challenging Facial
+    Expression Recognition", IEEE Access, 2024, arXiv:2306.09626. What is said here of the paper comes from its
+    abstract, its figures and pages that cite it: its full text was not read.
+
+Code read
+    JLREx/PAtt-Lite @ cae0e53 (MIT): patt-lite-notebook.ipynb, data-compile.ipynb, README. Nothing was copied; shapes
+    and counts were taken from running it.
+
+Departures of the released code from the paper
+    * Attention: the classifier's attention is given a (batch, 32) matrix, so its tokens are the samples of the batch.
+      The authors' README says so since June 2024, and that it was not intended.
+    * Fine-tuning: the second phase is meant to train the trunk's last 59 layers. The trunk has 58, and the arithmetic
+      leaves all of its weights frozen.
+
+Departures of ours
+    Each recipe names its own. Throughout: pictures are resized from the size in which a data set is prepared (FERPlus:
+    48 px) to 224 px in one bilinear step; the notebook resizes FERPlus to 120 px first. Predictions are made one sample at a time, where attention over the batch changes nothing.
+"""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -19,6 +39,12 @@ N_PATCH = 256  # channels of the patch extraction block
 N_STEM = 32
 # (channels, stride) of MobileNetV1's 13 blocks (Howard et al. 2017, arXiv:1704.04861, Table 1)
 BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
+KERAS_BN = {
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
 TIMM_CUT = (3, 3)  # timm's block that is Keras' block 9
 
 
@@ -104,26 +130,21 @@ class KerasMobileNet(nn.Module):
         for name, layer in self.layers.named_children():
             depthwise = name.startswith("conv_dw")
             kernel = f"{name}/depthwise_kernel" if depthwise else f"{name}/kernel"
-            places = {
-                kernel: layer.conv.weight,
-                f"{name}_bn/gamma": layer.bn.weight,
-                f"{name}_bn/beta": layer.bn.bias,
-                f"{name}_bn/moving_mean": layer.bn.running_mean,
-                f"{name}_bn/moving_variance": layer.bn.running_var,
-            }
-            for key, place in places.items():
-                self._take(arrays, key, place, axes=(2, 3, 0, 1) if depthwise else (3, 2, 0, 1))
+            axes = (2, 3, 0, 1) if depthwise else (3, 2, 0, 1)
+            places = layer.state_dict()  # shares memory with the layer
+            self._take(arrays, kernel, places["conv.weight"], axes=axes)
+            for theirs, ours in KERAS_BN.items():
+                self._take(arrays, f"{name}_bn/{theirs}", places[f"bn.{ours}"], axes=(0,))
 
     @staticmethod
     def _take(arrays: dict[str, Any], key: str, place: Tensor, *, axes: tuple[int, ...]) -> None:
         fix = "bring Keras' MobileNet weights (alpha 1, 224, ImageNet) and name the file in params.yaml"
         if key not in arrays:
             raise FerBenchError(f"the weights file lacks {key}", fix=fix)
-        array = arrays[key].transpose(axes) if arrays[key].ndim == 4 else arrays[key]
-        if array.shape != tuple(place.shape):
-            raise FerBenchError(f"{key} has sizes {array.shape}; the trunk needs {tuple(place.shape)}", fix=fix)
-        with torch.no_grad():
-            place.copy_(torch.from_numpy(array.copy()))
+        array = arrays[key]
+        if array.ndim != len(axes) or array.transpose(axes).shape != tuple(place.shape):
+            raise FerBenchError(f"{key} of sizes {array.shape} does not fit the trunk's {tuple(place.shape)}", fix=fix)
+        place.copy_(torch.from_numpy(array.transpose(axes).copy()))
 
 
 class TimmMobileNet(nn.Module):

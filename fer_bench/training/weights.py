@@ -174,6 +174,7 @@ def _read_state(path: Path) -> dict[str, torch.Tensor]:
 
     if path.suffix not in _SUFFIXES:
         raise FerBenchError(f"{path}: not a file of weights", fix=f"give one that ends in {', '.join(_SUFFIXES)}")
+    state: Any
     try:
         if path.suffix == ".safetensors":
             state = safetensors.torch.load_file(path)
@@ -181,7 +182,7 @@ def _read_state(path: Path) -> dict[str, torch.Tensor]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise FerBenchError(
-            f"{path}: not a table of tensors; an object that was pickled whole is not read, because reading may run code",
+            f"{path}: not a table of tensors; objects pickled whole are not read, because reading may run code",
             fix="save the state dict: torch.save(model.state_dict(), …)",
         ) from None
     except (OSError, RuntimeError, EOFError, safetensors.SafetensorError):

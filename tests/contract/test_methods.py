@@ -1,0 +1,172 @@
+"""Laws that every method keeps, tried on its toy recipe; a new file in baselines/ is held to them at once."""
+
+import copy
+import dataclasses
+import hashlib
+import importlib
+import io
+
+import numpy as np
+import pytest
+import torch
+
+from fer_bench import card, registry
+from fer_bench.method import Weights
+
+NAMES = registry.names("methods")
+METHODS = {name: registry.load("methods", name) for name in NAMES}
+TRAINED = [name for name in NAMES if METHODS[name].build]
+FITTED = [name for name in NAMES if METHODS[name].fit]
+CLASSES = [7, 8]
+
+
+def build(name, n_classes=7, seed=0):
+    torch.manual_seed(seed)
+    recipe = METHODS[name].recipes["toy"]
+    return METHODS[name].build(recipe.options, n_classes=n_classes, weights=Weights("none"))
+
+
+def settled(name, n_classes=7):
+    """A model whose batch statistics have seen pictures: random weights alone may shrink all signals to nothing."""
+    model = build(name, n_classes)
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 1.0
+    with torch.no_grad():
+        model.train()(pictures(name, 8))
+    return model.eval()
+
+
+def pictures(name, n_samples):
+    side = METHODS[name].recipes["toy"].training.image_size_px
+    return torch.rand(n_samples, 3, side, side, generator=torch.Generator().manual_seed(1))
+
+
+def couples(name):
+    return METHODS[name].couples_batch(METHODS[name].recipes["toy"].options)
+
+
+def digest(model):
+    file = io.BytesIO()
+    for key, value in sorted(model.state_dict().items()):
+        file.write(key.encode() + value.numpy().tobytes())
+    return hashlib.sha256(file.getvalue()).hexdigest()
+
+
+def faces(n_classes, *, colour):
+    rng = np.random.default_rng(0)
+    labels = np.arange(5 * n_classes) % n_classes
+    images = rng.integers(0, 256, (len(labels), 24, 24, 3) if colour else (len(labels), 24, 24), dtype=np.uint8)
+    return images, labels
+
+
+def fit(name, n_classes, *, colour=True, seed=0):
+    images, labels = faces(n_classes, colour=colour)
+    options = METHODS[name].recipes["toy"].options
+    return METHODS[name].fit(options, images, labels, n_classes=n_classes, seed=seed), images
+
+
+def test_there_is_a_method_of_either_kind():
+    assert TRAINED
+    assert FITTED
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_method_has_a_toy_recipe_without_weights_and_a_card(name):
+    assert METHODS[name].recipes["toy"].weights == "none"
+    assert card.read(name).title
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_docstring_names_the_paper_of_the_card(name):
+    paper = card.read(name).paper
+    doc = " ".join((importlib.import_module(f"baselines.{name}").__doc__ or "").split())
+    assert (paper is None and "No paper" in doc) or (paper is not None and paper.title in doc)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_options_of_every_recipe_are_frozen(name):
+    for recipe in METHODS[name].recipes.values():
+        field = dataclasses.fields(recipe.options)[0].name
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(recipe.options, field, None)
+
+
+@pytest.mark.parametrize("n_classes", CLASSES)
+@pytest.mark.parametrize("name", TRAINED)
+def test_logits_are_finite_and_one_per_expression(name, n_classes):
+    with torch.no_grad():
+        logits = settled(name, n_classes)(pictures(name, 3))
+    assert logits.shape == (3, n_classes)
+    assert logits.dtype == torch.float32
+    assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_calling_the_model_is_calling_trunk_and_head(name):
+    model = settled(name)
+    images = pictures(name, 3)
+    with torch.no_grad():
+        assert torch.equal(model(images), model.head(model.trunk(images)))
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(name):
+    assert digest(build(name)) == digest(build(name))
+    assert digest(build(name)) != digest(build(name, seed=1))
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_building_seeds_nothing_global(name):
+    torch.manual_seed(3)
+    options = METHODS[name].recipes["toy"].options
+    METHODS[name].build(options, n_classes=7, weights=Weights("none"))
+    first = torch.rand(1)
+    torch.manual_seed(4)
+    METHODS[name].build(options, n_classes=7, weights=Weights("none"))
+    assert torch.rand(1) != first
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_logits_depend_on_batch_mates_exactly_where_the_method_says_so(name):
+    model, images = settled(name), pictures(name, 6)
+    with torch.no_grad():
+        together = model(images)
+        alone = torch.cat([model(images[i : i + 1]) for i in range(len(images))])
+    assert ((together - alone).abs().max() > 1e-5) == couples(name)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_training_step_reaches_every_trained_weight(name):
+    model = build(name)
+    images = pictures(name, 16)
+    before = copy.deepcopy(model.state_dict())
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    labels = torch.arange(16) % 7
+    torch.nn.functional.cross_entropy(model.train()(images), labels).backward()
+    optimizer.step()
+    unmoved = [name for name, value in model.named_parameters() if torch.equal(value, before[name])]
+    assert unmoved == []
+
+
+@pytest.mark.parametrize("colour", [True, False])
+@pytest.mark.parametrize("n_classes", CLASSES)
+@pytest.mark.parametrize("name", FITTED)
+def test_fitted_logits_are_finite_and_one_per_expression(name, n_classes, colour):
+    predict, images = fit(name, n_classes, colour=colour)
+    logits = predict(images[:3])
+    assert logits.shape == (3, n_classes)
+    assert np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_fitting_twice_gives_the_same_bytes(name):
+    (first, images), (second, _) = fit(name, 7), fit(name, 7)
+    assert first(images).tobytes() == second(images).tobytes()
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_fitted_logits_do_not_depend_on_the_other_pictures(name):
+    predict, images = fit(name, 7)
+    alone = np.concatenate([predict(images[i : i + 1]) for i in range(5)])
+    np.testing.assert_allclose(predict(images[:5]), alone, atol=1e-9)

@@ -1,0 +1,136 @@
+"""Initial weights: what was asked for, or an error that says what to do."""
+
+import numpy as np
+import pytest
+import safetensors.torch
+import timm
+import torch
+
+from fer_bench.errors import FerBenchError
+from fer_bench.method import Weights
+from fer_bench.training import weights
+
+TINY = {"depths": (1, 1, 1, 1), "dims": (4, 4, 8, 8)}
+NAME = "convnext_atto.d2_in1k"
+
+
+def tiny(**options):
+    return timm.create_model(NAME, **TINY, **options)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "no-cache"))
+
+
+def test_the_grids_choice_comes_before_the_recipes():
+    assert weights.resolve("none", "timm") == Weights("none")
+    assert weights.resolve(None, "timm") == Weights("timm")
+
+
+def test_a_file_that_is_not_there_is_named_with_both_ways_out(tmp_path):
+    with pytest.raises(FerBenchError, match=r"absent\.npz") as raised:
+        weights.resolve(None, str(tmp_path / "absent.npz"))
+    assert "params.yaml" in raised.value.fix
+    assert "weights: none" in raised.value.fix
+
+
+def test_the_runs_table_spells_weights_in_three_ways(tmp_path):
+    assert weights.describe(Weights("none"), NAME) == "none"
+    assert weights.describe(Weights("timm"), NAME) == "timm:d2_in1k"
+    assert weights.describe(Weights("file", tmp_path / "w.pth"), NAME) == "file:w.pth"
+
+
+def test_a_download_that_cannot_be_had_is_an_error_and_never_random_weights():
+    with pytest.raises(FerBenchError, match="could not be downloaded") as raised:
+        weights.create_backbone(NAME, Weights("timm"), num_classes=0)
+    assert "torch.save" in raised.value.fix
+    assert "weights: none" in raised.value.fix
+
+
+def test_a_network_that_timm_has_no_weights_for_is_an_error():
+    with pytest.raises(FerBenchError, match="no download") as raised:
+        weights.create_backbone("convnext_atto_rms", Weights("timm"), num_classes=0)
+    assert "params.yaml" in raised.value.fix
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_file_is_loaded_whole_and_its_classifier_left_over(tmp_path, suffix):
+    source = tiny(num_classes=3).state_dict()
+    path = tmp_path / f"w{suffix}"
+    if suffix == ".pth":
+        torch.save(source, path)
+    else:
+        safetensors.torch.save_file(source, path)
+    net = weights.create_backbone(NAME, Weights("file", path), num_classes=0, **TINY)
+    loaded = net.state_dict()
+    assert all(torch.equal(loaded[name], source[name]) for name in loaded)
+
+
+def test_missing_layers_are_named(tmp_path):
+    source = tiny(num_classes=0).state_dict()
+    del source["stages.2.blocks.0.norm.weight"]
+    torch.save(source, tmp_path / "w.pth")
+    with pytest.raises(FerBenchError, match=r"lacks stages\.2\.blocks\.0\.norm\.weight") as raised:
+        weights.create_backbone(NAME, Weights("file", tmp_path / "w.pth"), num_classes=0, **TINY)
+    assert NAME in raised.value.fix
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    torch.save(timm.create_model("mobilenetv1_100", num_classes=0).state_dict(), tmp_path / "w.pth")
+    with pytest.raises(FerBenchError, match="not the weights of"):
+        weights.create_backbone(NAME, Weights("file", tmp_path / "w.pth"), num_classes=0, **TINY)
+
+
+def test_weights_of_another_size_are_refused(tmp_path):
+    other = timm.create_model(NAME, num_classes=0, depths=(1, 1, 1, 1), dims=(4, 4, 8, 12))
+    torch.save(other.state_dict(), tmp_path / "w.pth")
+    with pytest.raises(FerBenchError, match=r"in other sizes"):
+        weights.create_backbone(NAME, Weights("file", tmp_path / "w.pth"), num_classes=0, **TINY)
+
+
+def test_a_layer_that_the_network_lacks_is_refused(tmp_path):
+    source = tiny(num_classes=0).state_dict()
+    source["stages.0.blocks.1.norm.weight"] = torch.ones(4)
+    torch.save(source, tmp_path / "w.pth")
+    with pytest.raises(FerBenchError, match=r"network lacks, stages\.0\.blocks\.1"):
+        weights.create_backbone(NAME, Weights("file", tmp_path / "w.pth"), num_classes=0, **TINY)
+
+
+def test_a_pickled_module_is_refused_unread(tmp_path):
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "w.pth")
+    with pytest.raises(FerBenchError, match="reading may run code") as raised:
+        weights.create_backbone(NAME, Weights("file", tmp_path / "w.pth"), num_classes=0, **TINY)
+    assert "state_dict" in raised.value.fix
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_file_of_noise_is_unreadable(tmp_path, suffix, rng):
+    path = tmp_path / f"w{suffix}"
+    path.write_bytes(rng.bytes(2000))
+    with pytest.raises(FerBenchError, match=r"unreadable|not a table"):
+        weights.create_backbone(NAME, Weights("file", path), num_classes=0, **TINY)
+
+
+def test_a_truncated_file_is_unreadable(tmp_path):
+    path = tmp_path / "w.pth"
+    torch.save(tiny(num_classes=0).state_dict(), path)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(FerBenchError, match="unreadable"):
+        weights.create_backbone(NAME, Weights("file", path), num_classes=0, **TINY)
+
+
+def test_keras_arrays_come_with_their_names(tmp_path):
+    np.savez(tmp_path / "w.npz", **{"conv1/kernel": np.ones((3, 3, 3, 32))})
+    assert weights.keras_arrays(tmp_path / "w.npz")["conv1/kernel"].shape == (3, 3, 3, 32)
+
+
+@pytest.mark.parametrize("name", ["w.npz", "w.h5"])
+def test_what_is_not_an_archive_of_arrays_is_refused(tmp_path, name):
+    (tmp_path / name).write_bytes(b"not an archive")
+    with pytest.raises(FerBenchError, match="not an archive") as raised:
+        weights.keras_arrays(tmp_path / name)
+    assert "conv_dw_9/depthwise_kernel" in raised.value.fix
