@@ -14,7 +14,7 @@ References:
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -86,11 +86,12 @@ def percentile(values: Resamples, *, level: float) -> tuple[float, float]:
 def _weights(size: int, n: int, rng: np.random.Generator) -> np.ndarray:
     """Return how often each of n samples is drawn, ``size`` times: float32 (size, n)."""
     drawn = rng.integers(n, size=(size, n), dtype=np.int32) + np.arange(size, dtype=np.int32)[:, None] * n
-    counts: np.ndarray = np.bincount(drawn.ravel(), minlength=size * n)
-    return counts.reshape(size, n).astype(np.float32)
+    counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
+    return np.asarray(counts, dtype=np.float32)
 
 
-def _one_hot(y_pred: Sequence[int] | np.ndarray, n_classes: int) -> np.ndarray:
+def _one_hot(y_pred: np.ndarray, n_classes: int) -> np.ndarray:
     """Return float32 (n, runs × k): 1 where a run predicted the expression."""
-    hot = np.asarray(y_pred).T[:, :, None] == np.arange(n_classes)
-    return hot.reshape(len(hot), len(y_pred) * n_classes).astype(np.float32)  # an expression may have no samples
+    hot = y_pred.T[:, :, None] == np.arange(n_classes)
+    hot = hot.reshape(len(hot), len(y_pred) * n_classes)  # not -1: an expression may have no samples
+    return np.asarray(hot, dtype=np.float32)

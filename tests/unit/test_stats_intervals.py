@@ -169,3 +169,10 @@ def test_identical_predictions_differ_by_no_more_than_wilson_allows(rng):
     interval = bootstrap.alike(y_true, macro_f1.metric, n_classes=5, level=0.95, held_fixed="")
     assert interval.low == -interval.high
     assert 0 < interval.high < 0.2
+
+
+def test_common_draws_serve_an_expression_without_samples(rng):
+    found = crossed.resample_samples(
+        np.array([0, 0, 2]), np.array([[0, 1, 2]]), {"f": macro_f1.macro_f1}, n_classes=4, n_resamples=20, rng=rng
+    )["f"]
+    assert np.isfinite(found).all()
