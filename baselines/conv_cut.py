@@ -23,7 +23,8 @@ Departures of the released code from the paper
 
 Departures of ours
     Each recipe names its own. Throughout: timm's weights of ``convnext_base.fb_in22k_ft_in1k`` are those that Keras
-    converts, parameter for parameter, so trunk and preprocessing compute the same up to rounding. Predictions are made one sample at a time, where attention over the batch changes nothing.
+    converts, parameter for parameter, so trunk and preprocessing compute the same up to rounding. Predictions
+    are made one sample at a time, where attention over the batch changes nothing.
 """
 
 from collections import OrderedDict

@@ -17,7 +17,8 @@ Departures of the released code from the paper
 
 Departures of ours
     Each recipe names its own. Throughout: pictures are resized from the size in which a data set is prepared (FERPlus:
-    48 px) to 224 px in one bilinear step; the notebook resizes FERPlus to 120 px first. Predictions are made one sample at a time, where attention over the batch changes nothing.
+    48 px) to 224 px in one bilinear step; the notebook resizes FERPlus to 120 px first. Predictions
+    are made one sample at a time, where attention over the batch changes nothing.
 """
 
 from collections import OrderedDict
@@ -224,11 +225,11 @@ def couples_batch(options: Options) -> bool:
 
 RECIPES = {
     "toy": Recipe(
-        about="PAtt-Lite's head on five blocks of a narrow MobileNetV1 from random weights, for the demo",
+        about="PAtt-Lite's head on four blocks of a narrow MobileNetV1 from random weights, for the demo",
         departures=("another size and cut, random weights, a trained trunk, pictures of 48 px, few epochs",),
-        options=Options(cut=5, width=0.5),
+        options=Options(cut=4, width=0.5, dropout=0.0),
         training=Training(
-            epochs=10, batch_size=16, image_size_px=48, optimizer="adam", lr=1e-3, adam_eps=1e-7, clip_norm=3.0,
+            epochs=8, batch_size=16, image_size_px=48, optimizer="adam", lr=4e-3, adam_eps=1e-7, clip_norm=3.0,
             schedule="cosine", augment=("flip",),
         ),
     ),

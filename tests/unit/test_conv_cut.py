@@ -32,25 +32,35 @@ def head(n_channels=512, n_classes=7, **options):
 
 
 @pytest.mark.parametrize(
-    ("cut", "n_parameters", "shape"),
+    ("cut", "n_parameters", "n_channels"),
     [
-        ("stem", 6_528, (128, 56, 56)),
-        ("stage1", 422_016, (128, 56, 56)),
-        ("stage2", 2_171_008, (256, 28, 28)),
-        ("stage3_block22_norm", 49_513_600, (512, 14, 14)),
-        (conv_cut.CODE_CUT, 51_640_448, (512, 14, 14)),
-        ("stage3_block24_norm", 53_767_296, (512, 14, 14)),
-        ("stage3_block26_norm", 58_020_992, (512, 14, 14)),
-        ("stage3", 60_121_216, (512, 14, 14)),
-        ("stage4", 87_564_416, (1024, 7, 7)),
+        ("stem", 6_528, 128),
+        ("stage1", 422_016, 128),
+        ("stage2", 2_171_008, 256),
+        ("stage3_block22_norm", 49_513_600, 512),
+        (conv_cut.CODE_CUT, 51_640_448, 512),
+        ("stage3_block24_norm", 53_767_296, 512),
+        ("stage3_block26_norm", 58_020_992, 512),
+        ("stage3", 60_121_216, 512),
+        ("stage4", 87_564_416, 1024),
     ],
 )
-def test_each_cut_has_the_parameters_and_the_grid_of_the_facts(convnext_base, cut, n_parameters, shape):
+def test_each_cut_has_the_parameters_of_the_facts(convnext_base, cut, n_parameters, n_channels):
     trunk = Cut(convnext_base, cut)
     assert count(trunk) == n_parameters
-    assert trunk.n_channels == shape[0]
+    assert trunk.n_channels == n_channels
+
+
+@pytest.mark.parametrize(
+    ("cut", "shape"),
+    [("stem", (8, 56, 56)), ("stage2", (12, 28, 28)), ("code", (16, 14, 14)), ("stage3", (16, 14, 14))],
+)
+def test_each_cut_has_the_grid_of_the_facts(cut, shape):
+    options = conv_cut.Options(cut=cut, small=Small(depths=(1, 1, 24, 1), dims=(8, 12, 16, 20)))
     with torch.device("meta"):
-        assert trunk.to("meta").eval()(torch.zeros(1, 3, 224, 224)).shape == (1, *shape)
+        trunk = conv_cut.trunk_of(options, NONE).eval()
+        assert trunk(torch.zeros(1, 3, 224, 224)).shape == (1, *shape)
+    assert trunk.n_channels == shape[0]
 
 
 @pytest.mark.parametrize(
@@ -93,10 +103,11 @@ def test_a_cut_that_does_not_exist_is_named_with_those_that_do(convnext_base):
         Cut(convnext_base, "stage3_block27_norm")
 
 
-def test_the_papers_recipe_cuts_where_the_code_does():
+def test_the_cut_named_code_keeps_23_blocks_of_stage_3_whole():
+    assert conv_cut.RECIPES["paper"].options.cut == "code"
+    options = conv_cut.Options(small=Small(depths=(1, 1, 27, 1), dims=(2, 2, 2, 2)))
     with torch.device("meta"):
-        trunk = conv_cut.trunk_of(conv_cut.RECIPES["paper"].options, NONE)
-    assert count(trunk) == 51_640_448
+        assert len(conv_cut.trunk_of(options, NONE).last.blocks) == 23
 
 
 def test_a_detail_extraction_of_three_layers_is_refused():

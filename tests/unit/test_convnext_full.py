@@ -1,5 +1,6 @@
 """ConvNeXt-Base, whole: counts, normalisation, and the end of the network."""
 
+import pytest
 import torch
 
 from baselines import convnext_full
@@ -10,18 +11,23 @@ def count(module):
     return sum(p.numel() for p in module.parameters())
 
 
-def test_backbone_and_model_have_the_parameters_of_the_facts():
+@pytest.fixture(scope="module")
+def base():
+    """The whole model without memory: its shapes and counts cost little."""
     with torch.device("meta"):
-        model = convnext_full.build(convnext_full.Options(), n_classes=7, weights=Weights("none"))
-    assert count(model.trunk) == 87_566_464
-    assert count(model) == 87_573_639  # timm with 7 classes: 87.574 M
+        return convnext_full.build(convnext_full.Options(), n_classes=7, weights=Weights("none")).eval()
 
 
-def test_the_trunk_gives_one_vector_per_picture():
+def test_backbone_and_model_have_the_parameters_of_the_facts(base):
+    assert count(base.trunk) == 87_566_464
+    assert count(base) == 87_573_639  # timm with 7 classes: 87.574 M
+
+
+def test_the_trunk_gives_one_vector_per_picture(base):
     with torch.device("meta"):
-        model = convnext_full.build(convnext_full.Options(), n_classes=8, weights=Weights("none")).eval()
-        assert model.trunk(torch.zeros(2, 3, 224, 224)).shape == (2, 1024)
-        assert model(torch.zeros(2, 3, 224, 224)).shape == (2, 8)
+        vectors = base.trunk(torch.zeros(2, 3, 64, 64))
+    assert vectors.shape == (2, 1024)
+    assert base.head(vectors).shape == (2, 7)
 
 
 def test_pictures_are_normalised_by_imagenets_mean_and_deviation():
