@@ -195,8 +195,9 @@ def _audit(path: Path) -> dict[str, Any]:
         raise FerBenchError(
             f"{path}: not JSON: {error}", fix=f"make it anew: fer-bench data audit {path.stem}"
         ) from None
-    if not isinstance(found, dict):
+    audits = found.get("audits") if isinstance(found, dict) else None
+    if not isinstance(audits, dict):
         raise FerBenchError(
-            f"{path}: not an object of audits by name", fix=f"make it anew: fer-bench data audit {path.stem}"
+            f"{path}: no object 'audits' of audits by name", fix=f"make it anew: fer-bench data audit {path.stem}"
         )
-    return found
+    return audits

@@ -48,7 +48,7 @@ def per_class(grid: Grid) -> Table:
         name="per_class",
         cells=pd.DataFrame(rows, columns=[*head, "method", "expression", "n", *_MEASURES]),
         caption=f"Recall and F1 of each expression, mean over seeds; n: its reported samples. Brackets: {level} "
-        f"intervals, resampling seeds and samples, holding fixed the training data (crossed bootstrap, percentile, "
+        f"intervals, {_drawn(grid)} (crossed bootstrap, percentile, "
         f"{grid.params.score.n_resamples:,} resamples). {scope(grid)}",
         wrapped=frozenset({*head, "method", "expression"}),
         right=frozenset({"n", *_MEASURES}),
@@ -56,6 +56,13 @@ def per_class(grid: Grid) -> Table:
         f"brackets. {grid.params.report.scale.strip()}",
         empty="No run has predictions.",
     )
+
+
+def _drawn(grid: Grid) -> str:
+    seeds_used = [n for name in grid.datasets for n in grid.headline_rows(name, next(iter(grid.metrics)))["n_seeds"]]
+    if max(map(int, seeds_used), default=1) == 1:
+        return "resampling samples, holding fixed the checkpoints (seeds, training data)"
+    return "resampling seeds and samples, holding fixed the training data"
 
 
 def _dataset(grid: Grid, dataset: str) -> list[dict[str, str]]:

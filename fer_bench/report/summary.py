@@ -76,7 +76,7 @@ def _pairs(grid: Grid, dataset: str) -> list[str]:
     table = grid.tables["comparisons"]
     rows = table[(table["dataset"] == dataset) & (table["metric"] == primary) & (table["selection"] == grid.headline)]
     open_pairs = [
-        f"{grid.title(str(row['method_a']))} and {grid.title(str(row['method_b']))}"
+        f"{grid.title(str(row['method_a']))} against {grid.title(str(row['method_b']))}"
         for _, row in rows.iterrows()
         if not told_apart(row)
     ]

@@ -1,8 +1,9 @@
 """How numbers and names read in print. Percent exists only here: «86.3 %» for a level, «+1.2 points» for a difference.
 
-An interval has one decimal more than nobody needs: none. ``±`` never stands alone, so it is not printed at all.
+Intervals have one decimal, as the estimate has. ``±`` never stands alone, so it is not printed at all.
 """
 
+import math
 from collections.abc import Sequence
 from numbers import Real
 
@@ -61,6 +62,14 @@ def _signed(value: float) -> str:
     return "0.0" if text in {"+0.0", "-0.0"} else text.replace("-", MINUS)
 
 
+def _number(value: object) -> float | None:
+    """Return a cell's number, whatever type pandas gave it; None for an empty cell."""
+    if not isinstance(value, Real):
+        return None
+    number = float(value)
+    return None if math.isnan(number) else number
+
+
 def p_value(p: object) -> str:
     """Print a p-value; an absent one is a dash.
 
@@ -68,9 +77,10 @@ def p_value(p: object) -> str:
         >>> p_value(0.0003), p_value(0.0421), p_value(1.0)
         ('< 0.001', '0.042', '1.000')
     """
-    if not isinstance(p, Real) or pd.isna(p):
+    found = _number(p)
+    if found is None:
         return NONE
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return "< 0.001" if found < 0.001 else f"{found:.3f}"
 
 
 def seconds(value: object) -> str:
@@ -80,12 +90,13 @@ def seconds(value: object) -> str:
         >>> seconds(0.042), seconds(31.2), seconds(400.0), seconds(9000.0)
         ('0.04 s', '31 s', '6.7 min', '2.5 h')
     """
-    if not isinstance(value, Real) or pd.isna(value):
+    found = _number(value)
+    if found is None:
         return NONE
     for limit, divisor, decimals, unit in ((1, 1, 2, "s"), (120, 1, 0, "s"), (7200, 60, 1, "min")):
-        if value < limit:
-            return f"{value / divisor:.{decimals}f} {unit}"
-    return f"{value / 3600:.1f} h"
+        if found < limit:
+            return f"{found / divisor:.{decimals}f} {unit}"
+    return f"{found / 3600:.1f} h"
 
 
 def count(value: object) -> str:
@@ -95,7 +106,8 @@ def count(value: object) -> str:
         >>> count(28709), count(0)
         ('28,709', '0')
     """
-    return f"{int(value):,}" if isinstance(value, Real) and not pd.isna(value) else NONE
+    found = _number(value)
+    return NONE if found is None else f"{int(found):,}"
 
 
 def millions(value: object) -> str:
@@ -105,9 +117,10 @@ def millions(value: object) -> str:
         >>> millions(87_574_535), millions(0), millions(9_000)
         ('87.57 M', '0', '0.01 M')
     """
-    if not isinstance(value, Real) or pd.isna(value):
+    found = _number(value)
+    if found is None:
         return NONE
-    return f"{value / 1e6:.2f} M" if value else "0"
+    return f"{found / 1e6:.2f} M" if found else "0"
 
 
 def selection(name: str) -> str:
@@ -144,10 +157,14 @@ def listed(items: Sequence[str], *, last: str = "and") -> str:
     """Join names as a sentence does.
 
     Examples:
-        >>> listed(["a", "b", "c"])
-        'a, b and c'
+        >>> listed(["a", "b", "c"]), listed(["a, whole", "b"])
+        ('a, b and c', 'a, whole; and b')
     """
-    return f" {last} ".join(filter(None, [", ".join(items[:-1]), items[-1]])) if items else "none"
+    if not items:
+        return "none"
+    mark = ";" if any("," in item for item in items) and len(items) > 1 else ","
+    final = f"; {last} " if mark == ";" else f" {last} "
+    return final.join(filter(None, [f"{mark} ".join(items[:-1]), items[-1]]))
 
 
 def counted(n: int, one: str, many: str | None = None) -> str:

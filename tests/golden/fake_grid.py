@@ -269,7 +269,7 @@ def _audit(path: Path, y_true: np.ndarray, k: int) -> None:
         },
     }  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps({"audits": found}, indent=1) + "\n", encoding="utf-8")
 
 
 def claim(method: str, **changes: object) -> dict[str, object]:
