@@ -74,7 +74,7 @@ def settings_of_file(path: Path, *, say: Say) -> Settings:
         score, compare = params_file.Score(metrics=both), params_file.Compare(metrics=both)
         settings = Settings(tuple(both), score.level, compare.margin, score.n_resamples, score.seed, None)
     say(
-        f"level {settings.level:.0%}, margin {100 * settings.margin:g} points, {settings.n_resamples} resamples, "
+        f"level {100 * settings.level:g} %, margin {100 * settings.margin:g} points, {settings.n_resamples} resamples, "
         f"seed {settings.seed} ({path if path.exists() else 'defaults'})"
     )
     return settings

@@ -126,7 +126,7 @@ def _differences(claim: Claim, found: Card, run: pd.Series, *, train_share: floa
     if run["weights"] == "none" and found.pretraining != "none":
         yield "weights: ours start from random numbers, the published ones were pretrained"
     if train_share < 1:
-        yield f"train_share: ours trained on {train_share:.0%} of the training part"
+        yield f"train_share: ours trained on {100 * train_share:g} % of the training part"
     if int(run["n_classes"]) != published.n_classes:
         yield f"n_classes: {published.n_classes} as published, {int(run['n_classes'])} here"
     rule = str(run["label_rule"])
@@ -140,9 +140,7 @@ def _against(claim: Claim, selection: str, row: pd.Series) -> dict[str, object]:
     """Set a comparable claim against our interval."""
     low, high = float(row["low"]), float(row["high"])
     seeds = f"{int(row['n_seeds'])} seed{'s' if int(row['n_seeds']) > 1 else ''}"
-    ours = (
-        f"our {float(row['level']):.0%} interval over {seeds} under {selection}, {100 * low:.1f} to {100 * high:.1f} %,"
-    )
+    ours = f"our {100 * float(row['level']):g} % interval over {seeds} under {selection}, {100 * low:.1f} to {100 * high:.1f} %,"
     if claim.protocol.selection == "unknown":
         ours = f"the published selection is unknown; {ours}"
     if low > claim.value:

@@ -29,7 +29,7 @@ def in_words(table: pd.DataFrame) -> str:
     if not len(table):
         return "There is nothing to compare: fewer than two methods have runs on the same samples. Nothing is claimed."
     first = table.iloc[0]
-    percent, margin = f"{float(first['level']):.0%}", f"{100 * float(first['margin']):g}"
+    percent, margin = f"{100 * float(first['level']):g} %", f"{100 * float(first['margin']):g}"
     if (table["n_seeds"] > 1).all():
         scope = f"the {percent} intervals cover other seeds and other pictures of the same kind"
     else:
