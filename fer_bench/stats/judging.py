@@ -140,7 +140,8 @@ def _against(claim: Claim, selection: str, row: pd.Series) -> dict[str, object]:
     """Set a comparable claim against our interval."""
     low, high = float(row["low"]), float(row["high"])
     seeds = f"{int(row['n_seeds'])} seed{'s' if int(row['n_seeds']) > 1 else ''}"
-    ours = f"our {100 * float(row['level']):g} % interval over {seeds} under {selection}, {100 * low:.1f} to {100 * high:.1f} %,"
+    level = f"{100 * float(row['level']):g} %"
+    ours = f"our {level} interval over {seeds} under {selection}, {100 * low:.1f} to {100 * high:.1f} %,"
     if claim.protocol.selection == "unknown":
         ours = f"the published selection is unknown; {ours}"
     if low > claim.value:
