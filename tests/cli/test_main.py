@@ -43,7 +43,7 @@ def test_the_verbs_are_those_of_the_pipeline_and_four_more():
 
 @pytest.mark.parametrize("name", VERBS, ids=" ".join)
 def test_help_ends_in_two_examples_that_the_program_understands(name):
-    text = VERBS[name].help
+    text = f"{VERBS[name].help}\n{VERBS[name].epilog or ''}"
     examples = re.findall(r"^\s*(?:torchrun .* -m fer_bench|fer-bench) (.*)$", text.split("Examples:")[1], re.MULTILINE)
     assert len(examples) == 2
     for example in examples:

@@ -48,7 +48,7 @@ def _reached(tree: ast.Module, function: str) -> list[ast.AST]:
 
 def _imports(parts: list[ast.AST]) -> Iterator[Path]:
     for part in parts:
-        for node in ast.walk(part):
+        for node in _executed(part):
             if isinstance(node, ast.Import):
                 modules = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.module:
@@ -57,6 +57,15 @@ def _imports(parts: list[ast.AST]) -> Iterator[Path]:
                 continue
             for module in modules:
                 yield from _files(module)
+
+
+def _executed(part: ast.AST) -> Iterator[ast.AST]:
+    """Walk a tree, leaving out what only a type checker reads."""
+    if isinstance(part, ast.If) and isinstance(part.test, ast.Name) and part.test.id == "TYPE_CHECKING":
+        return
+    yield part
+    for child in ast.iter_child_nodes(part):
+        yield from _executed(child)
 
 
 def _files(module: str) -> Iterator[Path]:
