@@ -76,15 +76,16 @@ class _Unit(nn.Module):
 
     def __init__(self, n_in: int, n_out: int, *, kernel: int, stride: int, depthwise: bool = False) -> None:
         super().__init__()
-        # stride 2: Keras pads (0, 1) itself and convolves VALID, whatever the size; stride 1: SAME
-        self.before_and_after = (0, 1) if stride == 2 else keras.same_padding(kernel, kernel, stride)
+        # stride 2: Keras pads (0, 1) itself and convolves VALID, whatever the size; stride 1: SAME, kernel // 2 a side
+        self.pads_itself = stride == 2
+        padding = 0 if self.pads_itself else kernel // 2
         groups = n_in if depthwise else 1
-        self.conv = nn.Conv2d(n_in, n_out, kernel, stride, groups=groups, bias=False)
+        self.conv = nn.Conv2d(n_in, n_out, kernel, stride, padding, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(n_out, eps=keras.BN_EPSILON, momentum=keras.BN_MOMENTUM)
 
     def forward(self, x: Tensor) -> Tensor:
-        padded = functional.pad(x, self.before_and_after * 2)
-        return functional.relu6(self.bn(self.conv(padded)))
+        padded = functional.pad(x, (0, 1, 0, 1)) if self.pads_itself else x
+        return functional.relu6(self.bn(self.conv(padded)), inplace=True)
 
 
 class KerasMobileNet(nn.Module):

@@ -30,6 +30,7 @@ class RunRecord(Section, frozen=True, kw_only=True):
         couples_batch: Whether logits depend on batch mates, so that samples were predicted one at a time.
         status: ``failed`` where training diverged.
         error: What went wrong.
+        train_share: Stratified share of the training part that was used.
         n_train: Samples that train.
         n_select: Samples that select.
         n_report: Samples that are reported.
@@ -63,6 +64,7 @@ class RunRecord(Section, frozen=True, kw_only=True):
     couples_batch: bool = False
     status: Literal["ok", "failed"] = "ok"
     error: str | None = None
+    train_share: float = 1.0
     n_train: int
     n_select: int
     n_report: int

@@ -89,6 +89,7 @@ def _record(cell: Cell, outcome: Outcome) -> runs.RunRecord:
         weights=cell.weights_name,
         weights_digest=cell.weights_digest,
         couples_batch=cell.couples_batch,
+        train_share=cell.asked.train_share,
         n_train=len(cell.parts.train),
         n_select=0 if cell.parts.select is None else len(cell.parts.select),
         n_report=len(cell.parts.report),

@@ -19,7 +19,7 @@ from fer_bench.method import Training
 from fer_bench.training import pictures
 
 FOLDER = Path(".fer-bench/features")
-_BATCH = 32
+_BATCH = 16  # larger batches leave the processor's caches: half as fast
 
 
 def can_be_stored(training: Training) -> bool:
@@ -84,14 +84,14 @@ def _compute(
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.part")  # two runs may compute the same; the last rename wins
-    trunk.to(device).eval()
+    trunk.to(device, memory_format=torch.channels_last).eval()  # twice as fast for depthwise convolutions
     target: np.memmap | None = None
     said = f"features of {len(rows)} {'mirrored ' if mirrored else ''}pictures"
     for start in track(range(0, len(rows), _BATCH), description=said, disable=not os.isatty(2)):
         chosen = rows[start : start + _BATCH]
         batch = pictures.as_tensor(torch.from_numpy(np.ascontiguousarray(images[chosen])).to(device))
-        batch = pictures.resize(batch, side)
-        found = trunk(batch.flip(-1) if mirrored else batch).to(torch.float16).cpu().numpy()
+        batch = pictures.resize(batch.flip(-1) if mirrored else batch, side)
+        found = trunk(batch.contiguous(memory_format=torch.channels_last)).to(torch.float16).cpu().numpy()
         if target is None:
             shape = (len(rows), *found.shape[1:])
             target = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)

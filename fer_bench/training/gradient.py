@@ -4,10 +4,13 @@ After training, every epoch's weights are scored on the reported part. That give
 ``best_on_test``; nothing of it reaches training, which is not given the reported part.
 """
 
+import ctypes
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +30,8 @@ from fer_bench.training.pictures import Part
 WORK = Path(".fer-bench/work")
 """Where checkpoints lie while a run is under way, one folder per cell and content; removed when it ends."""
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+
 
 def train(cell: Cell, launcher: str) -> Outcome | None:
     """Train a cell's method and predict the reported part.
@@ -44,6 +49,7 @@ def train(cell: Cell, launcher: str) -> Outcome | None:
             folder is not a checkpoint of this run.
     """
     torch.set_num_threads(cell.asked.threads)
+    _keep_freed_memory()
     precision = _precision(cell)
     start = time.monotonic()
     model = _build(cell)
@@ -51,6 +57,8 @@ def train(cell: Cell, launcher: str) -> Outcome | None:
     facts: dict[str, Any] = {
         "device": _device_name(),
         "precision": precision,
+        # each process has batches of its own, so their number changes what is computed
+        "settings": {"processes": int(os.environ.get("WORLD_SIZE", "1")) if launcher != "none" else 1},
         "n_parameters": sum(p.numel() for p in parameters),
         "n_trainable": sum(p.numel() for p in parameters if p.requires_grad),
     }
@@ -62,7 +70,7 @@ def train(cell: Cell, launcher: str) -> Outcome | None:
         facts |= {"status": "failed", "error": f"diverged: {error}", "train_s": time.monotonic() - start}
         return Outcome(logits={}, facts=facts) if is_main_process() else None
     facts |= {"train_s": time.monotonic() - start, "epochs": len(fitted.history)}
-    facts["settings"] = {"features": "stored, float16" if model.from_features else "computed in the loop"}
+    facts["settings"]["features"] = "stored, float16" if model.from_features else "computed in the loop"
     outcome = None
     if is_main_process():
         found = _score_epochs(cell, model, fitted, open_part(cell.parts.report))  # opened here, after training
@@ -175,6 +183,17 @@ def _precision(cell: Cell) -> str:
             fix="set run.precision to auto or fp32",
         )
     return "amp" if cuda and cell.asked.precision != "fp32" else "fp32"
+
+
+def _keep_freed_memory() -> None:
+    """Tell glibc to keep freed blocks: handing each tensor's pages back to the system costs up to a quarter of a step.
+
+    See mallopt(3); ``benchmarks/allocator.py`` measures the ratio. Elsewhere than on glibc nothing is done.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        for option in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD):
+            mallopt(option, 2**30)
 
 
 def _device_name() -> str:

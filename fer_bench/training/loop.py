@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dataset import DefaultSampler
 from mmengine.dist import is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
@@ -111,7 +112,7 @@ def fit(
     validation: dict[str, Any] = {}
     if select is not None:
         validation = {
-            "val_dataloader": loader(select),
+            "val_dataloader": _loader(select, sampler=DefaultSampler(select, shuffle=False)),
             "val_cfg": {},
             "val_evaluator": [Validation(n_classes)],
         }
@@ -149,23 +150,18 @@ def predict(model: RunnerModel, part: Part) -> np.ndarray:
     model.eval()
     found = [
         model(**{name: value.to(device) for name, value in batch.items()}, mode="predict").float().cpu()
-        for batch in loader(part)
+        for batch in _loader(part)
     ]
     logits: np.ndarray = torch.cat(found).numpy()
     return logits
 
 
-def loader(part: Part) -> DataLoader[dict[str, torch.Tensor]]:
-    """Return a loader over a part in its order, nothing dropped."""
-    from mmengine.dataset import DefaultSampler
-
-    sampler = DefaultSampler(part, shuffle=False, round_up=False)
+def _loader(part: Part, sampler: DefaultSampler | None = None) -> DataLoader[dict[str, torch.Tensor]]:
+    """Return a loader over a part in its order, nothing dropped; a sampler deals it out to several processes."""
     return DataLoader(part, batch_size=PREDICT_BATCH, sampler=sampler, collate_fn=_as_it_is)
 
 
 def _train_loader(part: Part, batch_size: int, seed: int, launcher: str) -> DataLoader[dict[str, torch.Tensor]]:
-    from mmengine.dataset import DefaultSampler
-
     sampler = DefaultSampler(part, shuffle=True, seed=seed, round_up=launcher != "none")
     # a last batch of one sample has no batch statistics: BatchNorm refuses it
     return DataLoader(
