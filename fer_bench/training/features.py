@@ -84,7 +84,7 @@ def _compute(
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.part")  # two runs may compute the same; the last rename wins
-    trunk.to(device, memory_format=torch.channels_last).eval()  # twice as fast for depthwise convolutions
+    trunk.to(device).to(memory_format=torch.channels_last).eval()  # twice as fast for depthwise convolutions
     target: np.memmap | None = None
     said = f"features of {len(rows)} {'mirrored ' if mirrored else ''}pictures"
     for start in track(range(0, len(rows), _BATCH), description=said, disable=not os.isatty(2)):
