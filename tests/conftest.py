@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+import shutil
 import zlib
 from pathlib import Path
 
@@ -59,11 +60,20 @@ def grid_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def prepared_folder(grid_folder):
-    """The same with the data set prepared."""
+@pytest.fixture(scope="session")
+def prepared_data(tmp_path_factory):
+    """The small grid's data set, prepared once."""
     from fer_bench import params
     from fer_bench.datasets import _store
 
-    _store.prepare("synthetic", params.read().prepare["synthetic"])
+    folder = tmp_path_factory.mktemp("prepared")
+    (folder / "params.yaml").write_text(GRID)
+    _store.prepare("synthetic", params.read(folder / "params.yaml").prepare["synthetic"], folder / "data")
+    return folder / "data"
+
+
+@pytest.fixture
+def prepared_folder(grid_folder, prepared_data):
+    """A working folder with the small grid and its data set."""
+    shutil.copytree(prepared_data, grid_folder / "data")
     return grid_folder

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ def body(stage):
     return STAGES[stage].get("do", STAGES[stage])
 
 
+@cache
 def needed(stage):
     words = body(stage)["cmd"].split()[1:]
     verb, function = (words[0], words[1]) if words[0] == "data" else (words[0], words[0])

@@ -1,0 +1,225 @@
+"""One cell of the grid, from prepared pictures to its folder."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fer_bench import params
+from fer_bench.datasets import _store
+from fer_bench.errors import FerBenchError
+from fer_bench.method import Method, Recipe, Training, Weights
+from fer_bench.tables import predictions, runs
+from fer_bench.training import cell as cells
+from fer_bench.training import features, gradient, loop, module
+from fer_bench.training.carry_out import carry_out
+from fer_bench.training.pictures import Part
+
+TRAINING = Training(epochs=2, batch_size=16, image_size_px=16, optimizer="adam", lr=0.01, augment=("flip",))
+
+
+class Net(nn.Module):
+    def __init__(self, n_classes):
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Conv2d(3, 8, 5, stride=4), nn.ReLU())
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(8 * 9, n_classes))
+
+    def forward(self, images):
+        return self.head(self.trunk(images))
+
+
+def build(options, *, n_classes, weights):
+    return Net(n_classes)
+
+
+def method(training):
+    recipe = Recipe(about="for tests", options=None, training=training)
+    return Method(title="Net", recipes={"toy": recipe}, build=build)
+
+
+@pytest.fixture
+def cell(prepared_folder):
+    """A cell with a network of two layers in the place of the method."""
+    found = cells.resolve(params.read(), dataset="synthetic", method="conv_cut", seed=0)
+    return dataclasses.replace(found, method=method(TRAINING), recipe=method(TRAINING).recipes["toy"])
+
+
+def with_training(cell, **changes):
+    recipe = dataclasses.replace(cell.recipe, training=dataclasses.replace(TRAINING, **changes))
+    return dataclasses.replace(cell, recipe=recipe)
+
+
+def test_a_method_fitted_in_one_go_leaves_predictions_and_a_record(prepared_folder):
+    record = carry_out(params.read(), dataset="synthetic", method="majority_class", seed=1)
+    folder = params.read().cell("synthetic", "majority_class", 1)
+    assert runs.read_record(folder / "run.json") == record
+    prepared = _store.open_prepared("synthetic")
+    ids = set(prepared.samples.loc[prepared.samples["split"] == "test", "sample_id"])
+    table = predictions.read(folder / "predictions.csv", n_classes=7, sample_ids=ids)
+    assert set(table["selection"]) == {"last", "best_on_val", "best_on_test"}
+    assert (record.status, record.weights, record.n_train, record.n_report) == ("ok", "none", 140, 60)
+
+
+def test_training_sees_neither_pictures_nor_labels_of_the_reported_part(cell):
+    """With other test labels the history is the same, so nothing of them reached training or validation."""
+    first = gradient.train(cell, "none")
+    samples = cell.dataset.samples.copy()
+    reported = samples.index[cell.parts.report]
+    samples.loc[reported, "label"] = (samples.loc[reported, "label"] + 1) % 7
+    changed = dataclasses.replace(cell, dataset=dataclasses.replace(cell.dataset, samples=samples))
+    second = gradient.train(changed, "none")
+    assert [{**row, "seconds": 0} for row in first.history] == [{**row, "seconds": 0} for row in second.history]
+    assert first.logits["last"].tobytes() == second.logits["last"].tobytes()
+    assert first.sealed != second.sealed
+
+
+def test_the_three_selections_are_the_epochs_that_their_names_say(cell):
+    outcome = gradient.train(with_training(cell, epochs=4, lr=0.05), "none")
+    val = [row["val_accuracy"] for row in outcome.history]
+    test = [row["test_accuracy"] for row in outcome.sealed]
+    selected = outcome.facts["selected"]
+    assert selected == {"last": 4, "best_on_val": 1 + val.index(max(val)), "best_on_test": 1 + test.index(max(test))}
+    labels = cell.labels[cell.parts.report]
+    for selection, epoch in selected.items():
+        right = float((outcome.logits[selection].argmax(axis=1) == labels).mean())
+        assert right == pytest.approx(test[epoch - 1])
+
+
+def test_a_diverged_run_is_recorded_as_failed(cell):
+    outcome = gradient.train(with_training(cell, optimizer="sgd", lr=1e30, augment=()), "none")
+    assert outcome.facts["status"] == "failed"
+    assert "the loss of epoch" in outcome.facts["error"]
+    assert outcome.logits == {}
+
+
+def test_another_seed_gives_other_weights(cell):
+    first, second = (gradient.train(dataclasses.replace(cell, seed=seed), "none") for seed in (0, 1))
+    assert first.logits["last"].tobytes() != second.logits["last"].tobytes()
+
+
+def test_stored_features_give_the_logits_of_the_trunk_in_the_loop(cell):
+    """Same draws, same order; half precision of the features is the only difference."""
+    assert features.can_be_stored(with_training(cell, frozen_trunk=True).recipe.training)
+    stored = gradient.train(with_training(cell, frozen_trunk=True), "none")
+    original = features.can_be_stored
+    try:
+        features.can_be_stored = lambda _training: False
+        in_loop = gradient.train(with_training(cell, frozen_trunk=True), "none")
+    finally:
+        features.can_be_stored = original
+    assert stored.facts["settings"]["features"].startswith("stored")
+    assert in_loop.facts["settings"]["features"] == "computed in the loop"
+    assert np.abs(stored.logits["last"] - in_loop.logits["last"]).max() < 5e-3
+    assert np.abs(stored.logits["last"]).max() > 0.1
+
+
+def test_features_are_computed_once_for_the_same_trunk_and_pictures(cell):
+    gradient.train(with_training(cell, frozen_trunk=True), "none")
+    before = {path.name: path.stat().st_mtime_ns for path in features.FOLDER.glob("*.npy")}
+    assert len(before) == 4  # train, train mirrored, val, test
+    gradient.train(with_training(cell, frozen_trunk=True, lr=0.02), "none")
+    assert {path.name: path.stat().st_mtime_ns for path in features.FOLDER.glob("*.npy")} == before
+
+
+def test_other_weights_of_the_trunk_have_other_features():
+    torch.manual_seed(0)
+    first, second = Net(7), Net(7)
+    assert features.digest_of(first.trunk) != features.digest_of(second.trunk)
+    second.load_state_dict(first.state_dict())
+    assert features.digest_of(first.trunk) == features.digest_of(second.trunk)
+
+
+@pytest.mark.parametrize(
+    ("changes", "storable"),
+    [
+        ({"frozen_trunk": True}, True),
+        ({"frozen_trunk": True, "augment": ()}, True),
+        ({"frozen_trunk": True, "augment": ("flip", "contrast")}, False),
+        ({"frozen_trunk": False}, False),
+    ],
+)
+def test_features_can_be_stored_only_where_flips_alone_change_pictures(changes, storable):
+    assert features.can_be_stored(dataclasses.replace(TRAINING, **changes)) is storable
+
+
+def test_random_labels_leave_validation_near_chance(cell, rng):
+    """A leak of labels into the pictures' pipeline would show here."""
+    labels = rng.integers(0, 7, len(cell.labels))
+    images = rng.integers(0, 256, (len(labels), 16, 16, 3), dtype=np.uint8)
+    parts = [
+        Part(images=images, rows=rows, labels=labels[rows], seed=0) for rows in (cell.parts.train, cell.parts.report)
+    ]
+    torch.manual_seed(0)
+    model = module.RunnerModel(
+        Net(7), TRAINING, weights=torch.ones(7), loss=module.cross_entropy, couples_batch=False, from_features=False
+    )
+    options = {"n_classes": 7, "seed": 0, "amp": False, "launcher": "none", "title": "t"}
+    loop.fit(model, TRAINING, parts[0], None, folder=gradient.WORK / "random", **options)
+    accuracy, _ = loop.scores(parts[1].labels, loop.predict(model, parts[1]), 7)
+    assert accuracy < 1 / 7 + 4 * np.sqrt(6 / 49 / 60)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem", "fix"),
+    [
+        ({"method": "convnext_full"}, "'convnext_full' is not in this grid", "add methods.convnext_full"),
+        ({"method": "conv_cat"}, "unknown method 'conv_cat'", "did you mean conv_cut?"),
+        ({"dataset": "ferplus"}, "'ferplus' is not in this grid", "add prepare.ferplus"),
+    ],
+)
+def test_what_is_not_in_the_grid_is_named(prepared_folder, change, problem, fix):
+    with pytest.raises(FerBenchError) as caught:
+        carry_out(params.read(), **{"dataset": "synthetic", "method": "conv_cut", "seed": 0, **change})
+    assert problem in caught.value.problem
+    assert fix in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem", "fix"),
+    [
+        ("conv_cut: {recipe: toy", "conv_cut: {recipe: tiny", "unknown recipe 'tiny'", "describe method conv_cut"),
+        (
+            "conv_cut: {recipe: toy",
+            "conv_cut: {weights: no.npz, recipe: toy",
+            "no weights file no.npz",
+            "weights: none",
+        ),
+        ("lbp_svm: {recipe: toy", "lbp_svm: {weights: a.npz, recipe: toy", "has no trunk", "remove methods.lbp_svm"),
+        ("run: {seeds", "run: {precision: amp, seeds", "run.precision is amp", "auto or fp32"),
+        ("run: {seeds", "run: {device: cuda, seeds", "finds no CUDA device", "auto or cpu"),
+    ],
+)
+def test_a_contradiction_stops_the_run_before_it_trains(prepared_folder, old, new, problem, fix):
+    if torch.cuda.is_available() and "run:" in old:
+        pytest.skip("there is a CUDA device; what is asked for can be had")
+    file = prepared_folder / "params.yaml"
+    file.write_text(file.read_text().replace(old, new))
+    name = "lbp_svm" if "lbp_svm" in old else "conv_cut"
+    with pytest.raises(FerBenchError) as caught:
+        carry_out(params.read(), dataset="synthetic", method=name, seed=0)
+    assert problem in caught.value.problem
+    assert fix in caught.value.fix
+    assert not params.read().results.exists()
+
+
+def test_a_data_set_that_is_not_prepared_is_named_with_the_command(grid_folder):
+    with pytest.raises(FerBenchError) as caught:
+        carry_out(params.read(), dataset="synthetic", method="majority_class", seed=0)
+    assert caught.value.fix == "fer-bench data prepare synthetic"
+
+
+def test_a_record_that_was_changed_by_hand_is_refused(prepared_folder):
+    carry_out(params.read(), dataset="synthetic", method="majority_class", seed=0)
+    file = params.read().cell("synthetic", "majority_class", 0) / "run.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "seed": "zero"}))
+    with pytest.raises(FerBenchError, match="seed: Expected `int`"):
+        runs.read_record(file)
+
+
+def test_weights_none_is_random_and_said_so(prepared_folder):
+    found = cells.resolve(params.read(), dataset="synthetic", method="conv_cut", seed=0)
+    assert found.weights == Weights("none")
+    assert found.weights_name == "none"
