@@ -25,7 +25,7 @@ def paragraph(grid: Grid) -> str:
     reported = (
         f"We report {words.listed([words.inline(name) for name in metrics])} of the checkpoint "
         f"{words.selection(grid.headline)}, mean over seeds, with {words.coverage(score.level)} "
-        f"intervals{_covered(grid)} from {score.n_resamples:,} resamples."
+        f"intervals{_covered(grid)}."
     )
     margin = (
         f"Differences within {words.points(grid.params.compare.margin).lstrip('+')} count as practically equal, as "
@@ -58,8 +58,13 @@ def _covered(grid: Grid) -> str:
         [grid.headline_rows(dataset, metric) for dataset in grid.datasets for metric in grid.metrics],
         ignore_index=True,
     )
-    over = sorted(set(rows["resampled"]))
-    return f" over {words.listed(over, last='or')}" if over else ""
+    if rows.empty:
+        return ""
+    over = words.listed(sorted(set(rows["resampled"])), last="or")
+    how = words.listed(sorted(set(rows["interval_method"])), last="or")
+    resamples = sorted({int(number) for number in rows["n_resamples"]} - {0})
+    drawn = f"; {words.listed([f'{number:,}' for number in resamples])} resamples" if resamples else ""
+    return f" over {over} ({how}{drawn})"
 
 
 def _tests(grid: Grid) -> str:

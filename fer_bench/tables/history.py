@@ -1,7 +1,7 @@
 """``history.csv``: what training saw, epoch by epoch; and the sealed table of the same epochs on the reported part.
 
 A run writes both with its own key; ``score`` gathers the first over all runs. The sealed table is written after
-training has ended and is read only by the oracle rows and the selection-bias meter.
+training has ended; no choice reads it, only those who measure what choosing on the test set gains.
 """
 
 from fer_bench.tables._schema import ColumnType, Schema

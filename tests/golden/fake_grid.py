@@ -32,6 +32,8 @@ METRICS = {
 }
 SELECTIONS = {"last": -0.004, "best_on_val": 0.0, "best_on_test": 0.006}
 
+TWO_WAY = "two-way variance over seeds and samples, Satterthwaite t"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fake:
@@ -214,10 +216,10 @@ def _intervals(simulation: Simulation, method: str, selection: str, metric: str,
             "dataset": dataset, "method": method, "seeds": ";".join(map(str, group)), "selection": selection,
             "metric": metric, "estimate": estimate, "low": max(0.0, estimate - half), "high": min(1.0, estimate + half),
             "level": 0.95,
-            "interval_method": "crossed bootstrap, percentile" if many else "multinomial bootstrap, percentile",
+            "interval_method": TWO_WAY if many else "multinomial bootstrap, percentile",
             "resampled": "seeds and samples" if many else "samples",
             "held_fixed": "the training data and the recipe" if many else "the checkpoint (seed, training data)",
-            "n_samples": n, "n_seeds": len(group), "n_resamples": 500,
+            "n_samples": n, "n_seeds": len(group), "n_resamples": 0 if many else 500,
         })  # fmt: skip
 
 
@@ -247,7 +249,7 @@ def _compare(fake, dataset, table, k, rows) -> None:
             found.append({
                 "dataset": dataset, "metric": metric, "selection": "best_on_val", "method_a": a, "method_b": b,
                 "difference": difference, "low": low, "high": high, "level": 0.95,
-                "interval_method": "crossed paired bootstrap, percentile", "p": p, "p_holm": p_holm,
+                "interval_method": TWO_WAY, "p": p, "p_holm": p_holm,
                 "test": "simulated z-test", "family": f"{metric} on {dataset}", "family_size": len(pairs),
                 "margin": 0.005, "verdict": verdict, "detectable": 2.8 * error,
                 "disagreement": float((gap != 0).mean()), "n_samples": len(gap), "n_seeds": len(fake.seeds),

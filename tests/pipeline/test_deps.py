@@ -26,14 +26,13 @@ EXCEPTED = {
     "fer_bench/arrays.py": "types",
     "fer_bench/tables/__init__.py": "holds nothing",
     "fer_bench/stats/__init__.py": "holds nothing",
-    "fer_bench/training/progress.py": "shows how far training is",
     "fer_bench/tables/runs.py": "the record's form; a run whose record does not fit is refused when it is read",
     "fer_bench/tables/history.py": "the form of a table; the same holds",
 }
 # What the registry finds by a name that a stage's template holds.
 TEMPLATES = {"methods": "baselines/${item.method}.py", "datasets": "fer_bench/datasets/${key}.py"}
-# `run` and `audit` open what `prepare` wrote; they load no data set's file.
-OPENS_ONLY = {"run", "audit", "score", "compare", "verdict", "report"}
+# These open what `prepare` wrote; they load no data set's file.
+OPENS_ONLY = {"run", "score", "compare", "verdict", "report"}
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 
 

@@ -1,6 +1,7 @@
 """params.yaml: every mistake is named where it stands."""
 
 import pytest
+import yaml
 
 from fer_bench import params
 from fer_bench.errors import FerBenchError
@@ -62,4 +63,7 @@ def test_a_missing_file_is_named(tmp_path):
 )
 def test_every_grid_of_the_project_can_be_read(file):
     found = params.read(file)
+    # dvc.yaml names these one by one, and DVC wants what it names
+    written = yaml.safe_load(file.read_text())["run"].keys()
+    assert written == set(params.Run.__struct_fields__)
     assert file.name == "params.yaml" or found.grid == file.stem
