@@ -230,7 +230,7 @@ RECIPES = {
         departures=("another size and cut, random weights, a trained trunk, pictures of 48 px, few epochs",),
         options=Options(cut=4, width=0.5, dropout=0.0),
         training=Training(
-            epochs=8, batch_size=16, image_size_px=48, optimizer="adam", lr=4e-3, adam_eps=1e-7, clip_norm=3.0,
+            epochs=12, batch_size=16, image_size_px=48, optimizer="adam", lr=2e-3, adam_eps=1e-7, clip_norm=3.0,
             schedule="cosine", augment=("flip",),
         ),
     ),

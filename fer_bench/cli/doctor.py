@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from importlib import metadata
 
 from fer_bench.cli._common import AsJson, ParamsFile
 from fer_bench.params import PARAMS
@@ -30,6 +29,8 @@ def _row(what: str, found: str, fix: str = "") -> dict[str, str]:
 
 
 def _software() -> list[dict[str, str]]:
+    from importlib import metadata
+
     from fer_bench import provenance
 
     rows = [_row(name, version) for name, version in provenance.versions().items()]
