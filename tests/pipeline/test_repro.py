@@ -1,5 +1,6 @@
 """The pipeline as a whole: what runs, what does not run again, and what a change sets off."""
 
+import json
 import os
 import re
 import shutil
@@ -187,3 +188,16 @@ def test_running_scoring_and_comparing_need_no_dvc(done, tmp_path):
         command = [sys.executable, "-m", "fer_bench", *arguments]
         done_call = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done_call.returncode == 0, done_call.stderr
+
+
+def test_two_processes_train_one_run(done, tmp_path):
+    shutil.copytree(done / "data", tmp_path / "data")
+    shutil.copy(done / "params.yaml", tmp_path)
+    command = ["torchrun", "--nproc-per-node", "2", "-m", "fer_bench", "run", "conv_cut"]
+    call(tmp_path, *command, "--dataset", "synthetic", "--seed", "0", "--launcher", "pytorch")
+    cell = tmp_path / "results" / "tiny" / "runs" / "synthetic" / "conv_cut" / "seed0"
+    alone = done / "results" / "tiny" / "runs" / "synthetic" / "conv_cut" / "seed0"
+    record = json.loads((cell / "run.json").read_text())
+    assert record["settings"]["processes"] == 2
+    lines = [len((folder / "predictions.csv").read_text().splitlines()) for folder in (cell, alone)]
+    assert lines[0] == lines[1] == 1 + 3 * 60

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -223,3 +224,13 @@ def test_weights_none_is_random_and_said_so(prepared_folder):
     found = cells.resolve(params.read(), dataset="synthetic", method="conv_cut", seed=0)
     assert found.weights == Weights("none")
     assert found.weights_name == "none"
+
+
+@pytest.mark.gpu
+def test_mixed_precision_trains_on_a_gpu(cell):
+    if not torch.cuda.is_available():
+        pytest.skip("torch finds no CUDA device; run this on a machine with one")
+    asked = msgspec.structs.replace(cell.asked, precision="amp")
+    outcome = gradient.train(dataclasses.replace(cell, asked=asked), "none")
+    assert outcome.facts["precision"] == "amp"
+    assert np.isfinite(outcome.logits["last"]).all()

@@ -1,0 +1,46 @@
+"""The committed grids: anyone computes them again from what is in git."""
+
+import re
+import shutil
+
+import pytest
+from typer.testing import CliRunner
+
+from fer_bench import params
+from fer_bench.cli.main import app
+from fer_bench.provenance import ROOT
+
+GRIDS = sorted(path.parent.name for path in (ROOT / "results").glob("*/predicted") if path.parent.name != "demo")
+
+
+@pytest.fixture(params=GRIDS)
+def committed(request, tmp_path, monkeypatch):
+    """A folder with one committed grid, without its runs."""
+    ignore = shutil.ignore_patterns("runs", "figures", "report.pdf")
+    shutil.copytree(ROOT / "results" / request.param, tmp_path / "results" / request.param, ignore=ignore)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "results" / request.param
+
+
+def test_there_is_a_committed_grid():
+    assert GRIDS
+
+
+@pytest.mark.parametrize(("verb", "table"), [("compare", "comparisons.csv"), ("verdict", "verdicts.csv")])
+def test_a_committed_table_is_made_again_to_the_same_bytes(committed, verb, table):
+    expected = (committed / table).read_bytes()
+    (committed / table).unlink()
+    done = CliRunner().invoke(app, [verb, "--params", str(committed / "params.yaml")])
+    assert done.exit_code == 0, done.output
+    assert (committed / table).read_bytes() == expected
+
+
+def test_a_committed_grid_is_the_one_that_can_be_chosen(committed):
+    assert params.read(committed / "params.yaml") == params.read(ROOT / "grids" / f"{committed.name}.yaml")
+
+
+def test_the_readme_shows_what_the_report_says():
+    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if re.match(r"\| .*%", line)]
+    report = (ROOT / "results" / "ferplus_cpu" / "report.md").read_text().splitlines()
+    assert rows
+    assert not [row for row in rows if row not in report]
