@@ -46,7 +46,7 @@ report: {title: Tiny grid, scale: For tests.}
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def grid_text():
     """A small grid, as the text of params.yaml."""
     return GRID

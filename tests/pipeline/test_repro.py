@@ -50,10 +50,8 @@ def project(folder, grid_text):
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory, request):
-    from conftest import GRID
-
-    folder = project(tmp_path_factory.mktemp("project"), GRID)
+def done(tmp_path_factory, grid_text):
+    folder = project(tmp_path_factory.mktemp("project"), grid_text)
     call(folder, "dvc", "repro")
     return folder
 
@@ -133,10 +131,8 @@ def test_another_grid_leaves_this_ones_report_alone(restored):
     assert (restored / "results" / "tiny" / "report.md").read_bytes() == before
 
 
-def test_the_same_grid_elsewhere_gives_the_same_bytes(done, tmp_path):
-    from conftest import GRID
-
-    folder = project(tmp_path, GRID)
+def test_the_same_grid_elsewhere_gives_the_same_bytes(done, tmp_path, grid_text):
+    folder = project(tmp_path, grid_text)
     call(folder, "dvc", "repro", "score")
     names = [
         "scores.csv",
