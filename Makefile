@@ -13,7 +13,7 @@ export DVC_NO_ANALYTICS := 1
 TEST_ENV := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MPLBACKEND=Agg
 FAST := not slow and not gpu and not data
 
-.PHONY: help install repro test test-all test-data check lint types layers format golden lock clean
+.PHONY: help install repro test test-slow test-all test-data check lint types layers format golden lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,8 +34,10 @@ repro: install  ## run the pipeline of params.yaml to the finished report
 test: install  ## the fast tests (under two minutes)
 	$(TEST_ENV) $(BIN)/python -m pytest -q -n 2 -m "$(FAST)"
 
-test-all: install  ## all tests that need neither a GPU nor a licensed data set
-	$(TEST_ENV) $(BIN)/python -m pytest -q -n 2 -m "not gpu and not data"
+test-slow: install  ## the slow tests: simulations, the pipeline as a whole
+	$(TEST_ENV) $(BIN)/python -m pytest -q -n 2 --dist loadscope -m "slow and not gpu and not data"
+
+test-all: test test-slow  ## all tests that need neither a GPU nor a licensed data set
 
 test-data: install  ## tests on real FERPlus; FER_BENCH_DATA names the folder that holds ferplus/
 	$(TEST_ENV) $(BIN)/python -m pytest -q -m data
