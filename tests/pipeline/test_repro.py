@@ -44,7 +44,9 @@ def project(folder, grid_text):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, target)
     (folder / "dvc.lock").unlink(missing_ok=True)
-    (folder / "params.yaml").write_text(grid_text)
+    # DVC wants every parameter that dvc.yaml names to be written out
+    every_choice = "protocol: honest, train_share: 1.0, device: cpu, precision: fp32, threads: 1"
+    (folder / "params.yaml").write_text(grid_text.replace("run: {", f"run: {{{every_choice}, "))
     call(folder, "git", "init", "--quiet")
     return folder
 
