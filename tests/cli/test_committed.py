@@ -3,6 +3,7 @@
 import re
 import shutil
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -27,12 +28,13 @@ def test_there_is_a_committed_grid():
 
 
 @pytest.mark.parametrize(("verb", "table"), [("compare", "comparisons.csv"), ("verdict", "verdicts.csv")])
-def test_a_committed_table_is_made_again_to_the_same_bytes(committed, verb, table):
-    expected = (committed / table).read_bytes()
+def test_a_committed_table_is_made_again(committed, verb, table):
+    """To seven digits: the last of nine may differ between processors."""
+    expected = pd.read_csv(committed / table)
     (committed / table).unlink()
     done = CliRunner().invoke(app, [verb, "--params", str(committed / "params.yaml")])
     assert done.exit_code == 0, done.output
-    assert (committed / table).read_bytes() == expected
+    pd.testing.assert_frame_equal(pd.read_csv(committed / table), expected, rtol=1e-7)
 
 
 def test_a_committed_grid_is_the_one_that_can_be_chosen(committed):
