@@ -34,10 +34,15 @@ class Prepare(Section, frozen=True, kw_only=True):
     Attributes:
         source: Where the data set lies as released (a file or a folder); for an embedded one, the file that draws it.
         options: The data set's own choices, checked by its file.
+        reader: The file in ``fer_bench/datasets`` that reads it; absent: the one that bears the data set's name. So a
+            grid can hold several data sets of one's own, each read by ``folder``.
+        accept: ``contaminated``: train and report although an audit is red; every table then says so.
     """
 
     source: str
     options: dict[str, Any] = msgspec.field(default_factory=dict)
+    reader: Name | None = None
+    accept: Literal["contaminated"] | None = None
 
 
 class MethodChoice(Section, frozen=True, kw_only=True):
@@ -213,7 +218,7 @@ def _all_fields(kind: type[Any]) -> set[str]:
 def _check_names(params: Params, path: Path) -> None:
     _check_lists(params, path)
     for kind, chosen in (
-        ("datasets", params.prepare),
+        ("datasets", [choice.reader or name for name, choice in params.prepare.items()]),
         ("methods", params.methods),
         ("protocols", [params.run.protocol]),
         ("metrics", [*params.score.metrics, *params.compare.metrics]),

@@ -14,7 +14,7 @@ from fer_bench.expressions import expressions
 def run(prepared: Prepared) -> Finding:
     """Count the samples table and compare."""
     info = prepared.info
-    dataset: Dataset = registry.load("datasets", prepared.name)
+    dataset: Dataset = registry.load("datasets", info.reader)
     official = dataset.official_counts(read_options(prepared.name, info.options, dataset.options))
     found = count(prepared.samples, info.n_classes)
     names = expressions(info.n_classes)

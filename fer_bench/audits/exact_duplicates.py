@@ -50,7 +50,7 @@ def run(prepared: Prepared) -> Finding:
         "groups_with_unequal_votes": _with_unequal_votes(groups),
         **copies,
     }
-    known = _known_copies(prepared.name)
+    known = _known_copies(prepared.info.reader)
     n_test, n_across = copies["test_with_copy_in_train"]["all"]["n"], sum("+" in str(key) for key in splits)
     table = groups[["digest", "sample_id", "split", "label", "source"]]
     return Finding(
@@ -96,9 +96,9 @@ def _share(n: int, of: int) -> dict[str, Any]:
     return {"n": n, "of": of, "share": round(n / of, 6) if of else 0.0}
 
 
-def _known_copies(name: str) -> int:
+def _known_copies(reader: str) -> int:
     """Return how many test pictures of the release are known to stand in its training part too."""
-    dataset: Dataset = registry.load("datasets", name)
+    dataset: Dataset = registry.load("datasets", reader)
     return dataset.known_test_copies
 
 

@@ -41,11 +41,9 @@ def prepare(
     """  # noqa: D301 - click's mark for lines that stay as they are
     import pandas as pd
 
-    from fer_bench import registry
     from fer_bench.datasets import _store
     from fer_bench.params import read
 
-    registry.path_of("datasets", dataset)
     choice = _choice(read(params), params, dataset, source)
     prepared = _store.prepare(dataset, choice, DATA)
     rows = [{"split": split, **counts, "all": sum(counts.values())} for split, counts in prepared.info.counts.items()]
@@ -55,17 +53,21 @@ def prepare(
 
 def _choice(grid: "Params", file: Path, dataset: str, source: Path | None) -> "Prepare":
     """Return how a data set is prepared: as the grid says, ``source`` overriding; without an entry, by default."""
+    import msgspec
+
+    from fer_bench import registry
     from fer_bench.params import Prepare
 
     given = grid.prepare.get(dataset)
+    if given is None:
+        registry.path_of("datasets", dataset)
     if given is None and source is None:
         raise FerBenchError(
             f"{file}: prepare has no {dataset}; it has: {', '.join(grid.prepare)}",
             fix=f"name the source with --source, add {dataset} under prepare, or take another grid's file (--params)",
         )
-    return Prepare(
-        source=str(source) if source else given.source if given else "", options=given.options if given else {}
-    )
+    given = given or Prepare(source="")
+    return msgspec.structs.replace(given, source=str(source)) if source else given
 
 
 @app.command()
@@ -91,8 +93,10 @@ def audit(
     from fer_bench.datasets import _store
     from fer_bench.params import read
 
-    registry.path_of("datasets", dataset)
-    folder = read(params).results / "audits"
+    grid = read(params)
+    if dataset not in grid.prepare:
+        registry.path_of("datasets", dataset)
+    folder = grid.results / "audits"
     prepared = _store.open_prepared(dataset, DATA)
     findings: dict[str, Finding] = {
         name: registry.load("audits", name).run(prepared) for name in registry.names("audits")

@@ -21,13 +21,13 @@ import numpy as np
 import pandas as pd
 
 from fer_bench import params, provenance, registry
-from fer_bench.datasets import SPLITS, Dataset, Loaded
+from fer_bench.datasets import SPLITS, Dataset, Loaded, Pictures
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import expressions
 from fer_bench.params import Section
 from fer_bench.tables import samples as samples_table
 
-VERSION = 1
+VERSION = 2
 """Of the store's layout; a store of another version is made anew."""
 
 DROPPED = "dropped"
@@ -43,6 +43,7 @@ class Info(Section, frozen=True, kw_only=True):
     Attributes:
         version: Of the store's layout.
         name: The data set's name.
+        reader: The file in ``fer_bench/datasets`` that read it.
         title: Its usual name.
         licence: Terms, in a few words.
         citation: Paper to cite.
@@ -55,12 +56,14 @@ class Info(Section, frozen=True, kw_only=True):
         counts: Per split, samples of each expression and ``dropped``.
         official: ``complete``: the counts are the release's; ``part``: fewer, as the options allow; ``none``: there
             are no official counts.
+        unofficial: Why this is not the release in its official form; empty where it is.
         samples_digest: SHA-256 of ``samples.csv``, hex.
         pixels_digest: SHA-256 over the pictures' digests in order, hex.
     """
 
     version: int
     name: str
+    reader: str
     title: str
     licence: str
     citation: str
@@ -72,6 +75,7 @@ class Info(Section, frozen=True, kw_only=True):
     image_shape: tuple[int, ...]
     counts: dict[str, dict[str, int]]
     official: Literal["complete", "part", "none"]
+    unofficial: str
     samples_digest: str
     pixels_digest: str
 
@@ -97,17 +101,19 @@ def prepare(name: str, choice: params.Prepare, folder: Path = Path("data")) -> P
     """Load a data set from its release, check it, and write its store.
 
     Args:
-        name: A name in ``fer_bench/datasets``.
-        choice: Where it lies and its options.
+        name: The data set's name.
+        choice: Where it lies, its options, and its reader if that bears another name.
         folder: Holds one store per data set; ``folder/name`` is replaced when the new one is whole.
 
     Raises:
         FerBenchError: For an unknown name or option, for whatever the data set's file refuses, and for counts that
             are not the release's.
     """
-    dataset: Dataset = registry.load("datasets", name)
+    reader = choice.reader or name
+    dataset: Dataset = registry.load("datasets", reader)
     options = read_options(name, choice.options, dataset.options)
     loaded = dataset.load(Path(choice.source).expanduser(), options)
+    described = loaded.described or dataset
     _check_loaded(name, loaded, dataset.n_classes(options))
     counts = count(loaded.samples, dataset.n_classes(options))
     official = hold_to_official(name, counts, dataset.official_counts(options), part=_allows_part(options))
@@ -120,10 +126,11 @@ def prepare(name: str, choice: params.Prepare, folder: Path = Path("data")) -> P
         info = Info(
             version=VERSION,
             name=name,
-            title=dataset.title,
-            licence=dataset.licence,
-            citation=dataset.citation,
-            faces_may_be_shown=dataset.faces_may_be_shown,
+            reader=reader,
+            title=described.title,
+            licence=described.licence,
+            citation=described.citation,
+            faces_may_be_shown=described.faces_may_be_shown,
             n_classes=dataset.n_classes(options),
             label_rule=dataset.label_rule(options),
             options=msgspec.to_builtins(options),
@@ -131,6 +138,7 @@ def prepare(name: str, choice: params.Prepare, folder: Path = Path("data")) -> P
             image_shape=tuple(loaded.images.shape[1:]),
             counts=counts,
             official=official,
+            unofficial=loaded.unofficial,
             samples_digest=provenance.sha256_of_file(new / "samples.csv"),
             pixels_digest=_digest_of_digests(digests),
         )
@@ -148,7 +156,6 @@ def open_prepared(name: str, folder: Path = Path("data")) -> Prepared:
     remake = f"fer-bench data prepare {name}"
     missing = [file for file in _FILES if not (place / file).is_file()]
     if missing:
-        registry.path_of("datasets", name)
         raise FerBenchError(f"{name} is not prepared: no {', '.join(missing)} in {place}", fix=remake)
     try:
         info = msgspec.json.decode((place / "info.json").read_bytes(), type=Info)
@@ -260,14 +267,16 @@ def _check_loaded(name: str, loaded: Loaded, n_classes: int) -> None:
     Raises:
         ValueError: If pictures and samples do not fit each other or the contract.
     """
-    samples, images = loaded
+    samples, images = loaded.samples, loaded.images
+    n_dimensions = len(images.shape)
     problems = [
-        (len(samples) != len(images), f"{len(samples)} samples, {len(images)} images"),
-        (images.dtype != np.uint8 or images.ndim not in {3, 4}, f"images are {images.dtype} {images.shape}"),
-        (images.ndim == 4 and images.shape[-1] != 3, f"images are {images.shape}"),
+        (len(samples) != images.shape[0], f"{len(samples)} samples, {images.shape[0]} images"),
+        (images.dtype != np.uint8 or n_dimensions not in {3, 4}, f"images are {images.dtype} {images.shape}"),
+        (n_dimensions == 4 and images.shape[-1] != 3, f"images are {images.shape}"),
         (not samples["split"].isin(SPLITS).all(), f"splits are {sorted(set(samples['split']))}"),
         (not samples["label"].between(-1, n_classes - 1).all(), f"labels outside -1 to {n_classes - 1}"),
         (samples["sample_id"].duplicated().any(), "sample_id repeats"),
+        (samples.duplicated(["split", "position"]).any(), "position repeats within a split"),
     ]
     said = [text for wrong, text in problems if wrong]
     if said:
@@ -293,7 +302,7 @@ def _replacing(folder: Path, name: str) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _write_images(path: Path, images: np.ndarray, order: np.ndarray) -> list[str]:
+def _write_images(path: Path, images: Pictures, order: np.ndarray) -> list[str]:
     """Write pictures in a given order and return their digests."""
     store = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=images.shape)
     digests: list[str] = []

@@ -101,6 +101,7 @@ def load(source: Path, options: Options) -> Loaded:
             "sample_id": ids,
             "split": splits,
             "label": np.where(listed, labels, _ferplus_rules.DROP),
+            "position": rows,
             "source": sources,
             "subject": pd.array([pd.NA] * len(rows), dtype="string"),
             **{f"votes_{name.lower()}": votes[:, column] for column, name in enumerate(_VOTES)},

@@ -132,6 +132,7 @@ def _draw_split(split: str, counts: tuple[int, ...], options: Options) -> Loaded
             "sample_id": [f"synth_{split}_{i + 1:05d}" for i in range(n)],
             "split": split,
             "label": labels,
+            "position": np.arange(n),
             "source": [f"seed:{seed}" for seed in picture_seeds],
             "subject": [f"synth_{split}_p{i + 1:05d}" for i in person],
             **{f"votes_{name}": votes[:, column] for column, name in enumerate(_VOTES)},

@@ -1,9 +1,10 @@
 """``samples.csv``: one row per picture of a prepared data set, in the order of its image store.
 
 Columns: ``sample_id`` (the data set's own stable name), ``split`` (train, val or test, as released), ``label`` (index
-in :mod:`fer_bench.expressions`; -1 where the label rule drops the sample), ``source`` (path or row in the release),
-``subject`` (the person, empty where unknown), ``digest`` (SHA-256 of shape and pixels, first 16 hex digits), and
-where annotators are known one ``votes_<name>`` per vote.
+in :mod:`fer_bench.expressions`; -1 where the label rule drops the sample), ``position`` (an integer that rises in the
+order in which the release lists a split's pictures: code that does not shuffle meets them so), ``source`` (path or row
+in the release), ``subject`` (the person, empty where unknown), ``digest`` (SHA-256 of shape and pixels, first 16 hex
+digits), and where annotators are known one ``votes_<name>`` per vote.
 """
 
 import hashlib
@@ -14,7 +15,15 @@ import pandas as pd
 
 from fer_bench.tables._schema import Schema
 
-_BASE = {"sample_id": "str", "split": "str", "label": "int", "source": "str", "subject": "str", "digest": "str"}
+_BASE = {
+    "sample_id": "str",
+    "split": "str",
+    "label": "int",
+    "position": "int",
+    "source": "str",
+    "subject": "str",
+    "digest": "str",
+}
 
 
 def schema(votes: tuple[str, ...] = ()) -> Schema:

@@ -207,7 +207,7 @@ def test_the_real_names_in_two_rows_lead_to_the_rows_that_show_their_face(ferplu
 
 # the toy copy has every oddity of the release
 def test_a_toy_copy_reads(toy):
-    samples, images = ferplus.load(toy, PART)
+    samples, images, *_ = ferplus.load(toy, PART)
     assert images.shape == (111, 48, 48)
     assert images.dtype == np.uint8
     counts = _store.count(samples, 8)

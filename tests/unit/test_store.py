@@ -26,6 +26,7 @@ SAMPLES = pd.DataFrame(
         "sample_id": ["c", "a", "d", "b"],
         "split": ["train", "train", "test", "val"],
         "label": [0, 1, 1, -1],
+        "position": [0, 1, 2, 3],
         "source": ["row 0", "row 1", "row 2", "row 3"],
         "subject": ["p1", "p2", None, None],
     }
@@ -100,7 +101,14 @@ def test_more_pictures_than_a_chunk_keep_their_order(register, tmp_path, monkeyp
     monkeypatch.setattr(_store, "_CHUNK", 3)
     images = rng.integers(0, 256, (10, 2, 2, 3), dtype=np.uint8)
     samples = pd.DataFrame(
-        {"sample_id": [f"{9 - i}" for i in range(10)], "split": "train", "label": 0, "source": "x", "subject": None}
+        {
+            "sample_id": [f"{9 - i}" for i in range(10)],
+            "split": "train",
+            "label": 0,
+            "position": range(10),
+            "source": "x",
+            "subject": None,
+        }
     )
     register(load=lambda _source, _options: Loaded(samples, images), official_counts=lambda _: None)
     prepared = _store.prepare("tiny", CHOICE, tmp_path)
@@ -174,6 +182,7 @@ def test_more_samples_than_released_are_never_a_part(register, tmp_path):
     ("changes", "said"),
     [
         ({"sample_id": ["a", "a", "b", "c"]}, "sample_id repeats"),
+        ({"position": [0, 0, 1, 2]}, "position repeats within a split"),
         ({"label": [0, 1, 2, 0]}, "labels outside -1 to 1"),
         ({"split": ["train", "train", "private", "val"]}, "splits are"),
     ],
@@ -188,12 +197,6 @@ def test_an_unprepared_data_set_is_an_error_with_the_command(tmp_path):
     with pytest.raises(FerBenchError) as caught:
         _store.open_prepared("ferplus", tmp_path)
     assert caught.value.fix == "fer-bench data prepare ferplus"
-
-
-def test_an_unknown_data_set_is_an_error_with_the_nearest_name(tmp_path):
-    with pytest.raises(FerBenchError) as caught:
-        _store.open_prepared("ferpluss", tmp_path)
-    assert "did you mean ferplus?" in caught.value.fix
 
 
 def shorten_images(place):
