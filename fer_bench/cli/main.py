@@ -30,7 +30,7 @@ def _root(
 
 
 def _register() -> None:
-    from fer_bench.cli import compare, data, describe, doctor, list_, report, run, score, verdict
+    from fer_bench.cli import adjust, compare, data, describe, doctor, list_, report, run, score, verdict
 
     app.command("doctor")(doctor.doctor)
     app.command("list")(list_.list_)
@@ -38,6 +38,7 @@ def _register() -> None:
     app.add_typer(data.app, name="data")
     app.command("run")(run.run)
     app.command("score")(score.score)
+    app.command("adjust")(adjust.adjust)
     app.command("compare")(compare.compare)
     app.command("verdict")(verdict.verdict)
     app.command("report")(report.report)

@@ -22,4 +22,4 @@ def score(*, params: ParamsFile = params_file.PARAMS) -> None:
     scoring.write(scored, grid.results)
     failed = int((scored.runs["status"] == "failed").sum())
     say(f"{len(scored.runs)} runs, {failed} of them failed; {len(scored.scores)} scores")
-    wrote(grid.results / "scores.csv", then="fer-bench compare")
+    wrote(grid.results / "scores.csv", then="fer-bench adjust")

@@ -36,9 +36,14 @@ class Protocol:
     Attributes:
         about: One sentence.
         parts: ``(samples, train_share) -> Parts``. The same for every method and seed: what a split is may not depend
-        on a run. headline: The selection whose number is the protocol's own.
+        on a run.
+        headline: The selection whose number is the protocol's own.
+        trains_on: The splits from which samples train; where a release has no split that selects, a part of them may.
+        reports_on: The splits whose samples are reported.
     """
 
     about: str
     parts: Callable[[pd.DataFrame, float], Parts]
     headline: str
+    trains_on: tuple[str, ...]
+    reports_on: tuple[str, ...] = ("test",)

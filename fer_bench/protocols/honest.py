@@ -41,4 +41,5 @@ protocol = Protocol(
     about="selects on the official validation split, or on a stratified tenth of train where there is none",
     parts=parts,
     headline="best_on_val",
+    trains_on=("train",),
 )

@@ -30,4 +30,5 @@ protocol = Protocol(
     about="train and validation train, the test set selects: as most released code does; an oracle",
     parts=parts,
     headline="best_on_test",
+    trains_on=("train", "val"),
 )

@@ -51,7 +51,7 @@ def compare_grid(
         settings = settings._replace(baseline=_one_of(baseline, list(params.methods), what="method"))
     chosen = list(params.prepare) if dataset is None else [_one_of(dataset, list(params.prepare), what="data set")]
     headline = str(registry.load("protocols", params.run.protocol).headline)
-    table = _runs_of(params)
+    table = runs_of(params)
     rows = []
     for name in chosen:
         found = _predicted(params, table, dataset=name, selection=headline, say=say)
@@ -112,7 +112,12 @@ def compare_files(
     return comparisons.frame(compare_methods(found, settings))
 
 
-def _runs_of(params: Params) -> pd.DataFrame:
+def runs_of(params: Params) -> pd.DataFrame:
+    """Read the runs table of a grid, checked against its parameters.
+
+    Raises:
+        FerBenchError: If the grid was not scored since its data sets, methods or seeds changed.
+    """
     table = runs.runs.read(params.results / "runs.csv")
     held = set(zip(table["dataset"], table["method"], table["seed"].astype(int), strict=True))
     expected = {(d, m, s) for d in params.prepare for m in params.methods for s in params.run.seeds}

@@ -32,12 +32,33 @@ def count_seeds(y_true: Labels, y_pred: SeedLabels, *, n_classes: int) -> Confus
     return np.stack([count(y_true, row, n_classes=n_classes) for row in y_pred])
 
 
-def pessimistic(confusion: Confusion, of_confusion: Callable[[np.ndarray], np.ndarray], *, level: float) -> float:
-    """Compute a metric as if each expression had as many errors as Wilson's interval allows one that shows none.
+def with_errors(confusion: Confusion, *, level: float) -> Confusions:
+    """Return a matrix without errors as if each expression had as many as Wilson's interval allows one that shows none.
 
-    Resampling a table without errors shows no spread, which must not be read as certainty. Here the share of each
-    expression's samples below Wilson's lower end is moved to the other expressions, evenly. This is conservative:
-    all expressions are at their lower ends at once.
+    The share of each expression's samples below Wilson's lower end is moved to the other expressions, evenly. This is
+    conservative: all expressions are at their lower ends at once.
+
+    Args:
+        confusion: Counts, all on the diagonal.
+        level: Coverage, e.g. 0.95.
+
+    Examples:
+        >>> with_errors(np.diag([100, 100]), level=0.95).round(1).tolist()
+        [[96.3, 3.7], [3.7, 96.3]]
+    """
+    n_true = confusion.sum(axis=1)
+    n_classes = len(n_true)
+    kept = np.array([wilson(int(n), int(n), level=level)[0] if n else 0.0 for n in n_true])
+    lost = n_true * (1 - kept)
+    moved = np.tile((lost / (n_classes - 1))[:, None], (1, n_classes))
+    np.fill_diagonal(moved, n_true * kept)
+    return np.asarray(moved)
+
+
+def pessimistic(confusion: Confusion, of_confusion: Callable[[np.ndarray], np.ndarray], *, level: float) -> float:
+    """Compute a metric of :func:`with_errors`.
+
+    Resampling a table without errors shows no spread, which must not be read as certainty.
 
     Args:
         confusion: Counts, all on the diagonal.
@@ -49,10 +70,4 @@ def pessimistic(confusion: Confusion, of_confusion: Callable[[np.ndarray], np.nd
         >>> round(pessimistic(np.diag([100, 100]), accuracy, level=0.95), 3)
         0.963
     """
-    n_true = confusion.sum(axis=1)
-    n_classes = len(n_true)
-    kept = np.array([wilson(int(n), int(n), level=level)[0] if n else 0.0 for n in n_true])
-    lost = n_true * (1 - kept)
-    moved = np.tile((lost / (n_classes - 1))[:, None], (1, n_classes))
-    np.fill_diagonal(moved, n_true * kept)
-    return float(of_confusion(moved))
+    return float(of_confusion(with_errors(confusion, level=level)))

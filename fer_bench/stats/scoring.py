@@ -76,7 +76,7 @@ def score(params: Params) -> Scored:
         ended = {key: record for key, record in records.items() if key[0] == dataset and record.status == "ok"}
         table = _gather(params, dataset, ended)
         by_dataset[dataset] = table
-        for (method, selection), (run_seeds, y_pred) in _groups(table).items():
+        for (method, selection), (run_seeds, y_pred) in groups(table).items():
             n_classes = records[dataset, method, run_seeds[0]].n_classes
             place = {"dataset": dataset, "method": method, "selection": selection}
             found = _score_group(
@@ -241,8 +241,12 @@ def _same_truth(path: Path, truth: pd.Series, first_path: Path, first: pd.Series
         )
 
 
-def _groups(table: pd.DataFrame) -> dict[tuple[str, str], tuple[list[int], np.ndarray]]:
-    """Return by method and selection the seeds, ascending, and their predictions (s, n)."""
+def groups(table: pd.DataFrame) -> dict[tuple[str, str], tuple[list[int], np.ndarray]]:
+    """Return by method and selection the seeds, ascending, and their predictions (s, n).
+
+    Args:
+        table: Predicted expressions of one data set.
+    """
     held: dict[tuple[str, str], list[predicted.Column]] = {}
     for column in sorted(predicted.columns(table)):
         held.setdefault((column.method, column.selection), []).append(column)

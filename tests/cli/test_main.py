@@ -37,7 +37,7 @@ def program(*arguments, cwd=None):
 
 def test_the_verbs_are_those_of_the_pipeline_and_four_more():
     assert {" ".join(name) for name in VERBS} == {
-        "doctor", "list", "describe", "data prepare", "data audit", "run", "score", "compare", "verdict", "report",
+        "doctor", "list", "describe", "data prepare", "data audit", "run", "score", "adjust", "compare", "verdict", "report",
     }  # fmt: skip
 
 

@@ -70,7 +70,7 @@ def restored(done):
         path.write_bytes(content)
 
 
-FOLLOWING = {"score", "compare", "verdict", "report"}
+FOLLOWING = {"score", "adjust", "compare", "verdict", "report"}
 
 
 def test_every_stage_leaves_what_the_report_needs(done):
@@ -79,6 +79,7 @@ def test_every_stage_leaves_what_the_report_needs(done):
         "runs.csv",
         "scores.csv",
         "intervals.csv",
+        "contamination.csv",
         "comparisons.csv",
         "verdicts.csv",
         "report.md",
@@ -182,7 +183,12 @@ def test_running_scoring_and_comparing_need_no_dvc(done, tmp_path):
     (tmp_path / "hidden" / "dvc").mkdir(parents=True)
     (tmp_path / "hidden" / "dvc" / "__init__.py").write_text("raise ImportError('dvc is hidden')\n")
     environment = {**ENVIRONMENT, "PYTHONPATH": str(tmp_path / "hidden")}
-    for arguments in (["run", "majority_class", "--dataset", "synthetic", "--seed", "0"], ["score"], ["compare"]):
+    for arguments in (
+        ["run", "majority_class", "--dataset", "synthetic", "--seed", "0"],
+        ["score"],
+        ["adjust"],
+        ["compare"],
+    ):
         command = [sys.executable, "-m", "fer_bench", *arguments]
         done_call = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done_call.returncode == 0, done_call.stderr
