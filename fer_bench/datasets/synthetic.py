@@ -29,7 +29,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from fer_bench.datasets import Dataset, Loaded
+from fer_bench.datasets import Dataset, Loaded, _rafdb_counts
 from fer_bench.datasets._face import draw
 from fer_bench.datasets._portrait import Draws, Scenes, draw_people, draw_scenes, stream_seed, take
 from fer_bench.expressions import EXPRESSIONS, expressions
@@ -38,10 +38,6 @@ from fer_bench.params import Section, Seed
 N_CLASSES = 7
 N_ANNOTATORS = 10
 PICTURES_PER_PERSON = 4
-
-# RAF-DB's official counts, in the order of expressions: neutral, happiness, surprise, sadness, anger, disgust, fear.
-RAFDB_TRAIN = (2524, 4772, 1290, 1982, 705, 717, 281)
-RAFDB_TEST = (680, 1185, 329, 478, 162, 160, 74)
 
 _VOTES = (*EXPRESSIONS, "unknown", "nf")
 
@@ -98,9 +94,9 @@ def load(_source: Path, options: Options) -> Loaded:
 def official_counts(options: Options) -> Mapping[str, tuple[int, ...]]:
     """Return how many pictures of each expression each split has: RAF-DB's shares of the options' sizes."""
     return {
-        "train": _shares(options.n_train, RAFDB_TRAIN),
-        "val": _shares(options.n_val, RAFDB_TRAIN),
-        "test": _shares(options.n_test, RAFDB_TEST),
+        "train": _shares(options.n_train, _rafdb_counts.TRAIN),
+        "val": _shares(options.n_val, _rafdb_counts.TRAIN),
+        "test": _shares(options.n_test, _rafdb_counts.TEST),
     }
 
 

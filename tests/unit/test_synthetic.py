@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fer_bench import params
-from fer_bench.datasets import Loaded, _face, _portrait, synthetic
+from fer_bench.datasets import Loaded, _face, _portrait, _rafdb_counts, synthetic
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import EXPRESSIONS
 from fer_bench.tables import samples as samples_table
@@ -75,7 +75,7 @@ def test_counts_keep_rafdbs_shares_and_miss_no_expression(n_train, n_test):
     counts = synthetic.official_counts(synthetic.Options(n_train=n_train, n_test=n_test))
     assert sum(counts["train"]) == n_train
     assert sum(counts["test"]) == n_test
-    for split, released in (("train", synthetic.RAFDB_TRAIN), ("test", synthetic.RAFDB_TEST)):
+    for split, released in (("train", _rafdb_counts.TRAIN), ("test", _rafdb_counts.TEST)):
         exact = np.array(released) * (sum(counts[split]) / sum(released))
         assert min(counts[split]) >= 1
         assert sum(counts[split]) == 7 or np.abs(np.array(counts[split]) - exact).max() < 1
