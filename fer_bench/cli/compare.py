@@ -33,8 +33,10 @@ def compare(
       fer-bench compare mine.csv theirs.csv --metric macro_f1
     """  # noqa: D301 - click's mark for lines that stay as they are
     from fer_bench.stats import comparing, wording
+    from fer_bench.tables import audits
     from fer_bench.tables.comparisons import comparisons
 
+    marks: list[str] = []
     if files:
         table = comparing.compare_files(
             files,
@@ -48,11 +50,14 @@ def compare(
     else:
         grid = params_file.read(params)
         table = comparing.compare_grid(grid, metrics=metric, baseline=baseline, dataset=dataset, say=say)
+        marks = list(audits.marks(grid.prepare, audits.read_all(grid.prepare, grid.results)).values())
         whole = not (metric or baseline or dataset)  # a part of the grid must not overwrite the whole
         target = output or (grid.results / "comparisons.csv" if whole else None)
     show(table if as_json else wording.printable(table), as_json=as_json)
     if not as_json:
         print(f"\n{wording.in_words(table)}")
+    for mark in marks:
+        (say if as_json else print)(f"Data: {mark}.")
     if target is not None:
         comparisons.write(table, target)
         wrote(target, then="fer-bench verdict")

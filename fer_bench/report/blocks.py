@@ -42,6 +42,7 @@ class Table:
         shared: Columns that LaTeX leaves out, and names in the caption, where all rows have the same value.
         note: What else has to be known to read it.
         empty: What is said instead when there are no rows.
+        mark: What has to be said of the data wherever the table stands, :mod:`fer_bench.report.marked`.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Table:
     shared: frozenset[str] = frozenset()
     note: str = ""
     empty: str = "None."
+    mark: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,16 +4,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pandas as pd
 
 from fer_bench import card, registry
-from fer_bench.errors import FerBenchError
 from fer_bench.expressions import expressions
 from fer_bench.params import Params
+from fer_bench.tables import audits as audit_files
 from fer_bench.tables import predicted
 from fer_bench.tables.comparisons import comparisons
 from fer_bench.tables.confusions import confusions
+from fer_bench.tables.contamination import contamination
 from fer_bench.tables.history import history
 from fer_bench.tables.intervals import intervals
 from fer_bench.tables.runs import runs
@@ -50,6 +50,9 @@ class Grid:
         titles: Method to printed title; every method of ``params`` and of the tables has one.
         metrics: Metric to how it is printed, in the order of ``params.score.metrics``.
         audits: Data set to audit name to what it found; a data set that was not audited is absent.
+        marks: Data set to what every table has to say of it; absent in the ordinary case.
+        contamination: Scores with and without twins; without rows where ``fer-bench adjust`` was not run, as on a grid
+            that was not audited.
         tables: The seven tables, by name, as :mod:`fer_bench.tables` describes them.
         predicted: Data set to the table of predicted expressions; a data set all of whose runs failed is absent.
     """
@@ -60,6 +63,8 @@ class Grid:
     titles: dict[str, str]
     metrics: dict[str, Shown]
     audits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
+    contamination: pd.DataFrame
     tables: dict[str, pd.DataFrame]
     predicted: dict[str, pd.DataFrame] = field(default_factory=dict)
 
@@ -170,7 +175,8 @@ def load(params: Params, *, folder: Path, headline: str, titles: dict[str, str],
         FerBenchError: If a table is missing or does not fit.
     """
     tables = {name: schema.read(folder / f"{name}.csv") for name, schema in _SCHEMAS.items()}
-    audits = {name: _audit(path) for name in params.prepare if (path := folder / "audits" / f"{name}.json").exists()}
+    audited = audit_files.read_all(params.prepare, folder)
+    adjusted = folder / "contamination.csv"
     shared = {title for title in titles.values() if list(titles.values()).count(title) > 1}
     titles = {name: title for name, title in titles.items() if title not in shared}
     scored = set(tables["scores"]["dataset"])
@@ -180,24 +186,11 @@ def load(params: Params, *, folder: Path, headline: str, titles: dict[str, str],
         headline=headline,
         titles=titles,
         metrics=metrics,
-        audits=audits,
+        audits={name: one.audits for name, one in audited.items()},
+        marks=audit_files.marks(params.prepare, audited),
+        contamination=contamination.read(adjusted) if adjusted.exists() else contamination.frame([]),
         tables=tables,
         predicted={
             name: predicted.read(folder / "predicted" / f"{name}.csv") for name in params.prepare if name in scored
         },
     )
-
-
-def _audit(path: Path) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(path.read_bytes())
-    except msgspec.DecodeError as error:
-        raise FerBenchError(
-            f"{path}: not JSON: {error}", fix=f"make it anew: fer-bench data audit {path.stem}"
-        ) from None
-    audits = found.get("audits") if isinstance(found, dict) else None
-    if not isinstance(audits, dict):
-        raise FerBenchError(
-            f"{path}: no object 'audits' of audits by name", fix=f"make it anew: fer-bench data audit {path.stem}"
-        )
-    return audits

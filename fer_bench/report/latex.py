@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_bench.errors import FerBenchError
+from fer_bench.report import marked
 from fer_bench.report.blocks import Block, Box, Code, Figure, Section, Table, Text
 from fer_bench.report.grid import Grid
 from fer_bench.report.latex_text import escape, escape_cell, pieces, width_pt
@@ -41,10 +42,14 @@ _PREAMBLE = r"""\documentclass[10pt]{article}
 
 
 def provenance(grid: Grid) -> str:
-    """Return the comment line that says what a fragment was made from."""
+    """Return the comment lines that say what a fragment was made from."""
     commits = sorted({str(commit)[:12] for commit in grid.runs["commit"].dropna()}) or ["unknown"]
     dirty = " with uncommitted changes" if grid.runs["dirty"].any() else ""
-    return f"% grid {grid.params.grid}; runs made at commit {', '.join(commits)}{dirty}; made by: fer-bench report\n"
+    said = marked.sentence(grid.marks)
+    return (
+        f"% grid {grid.params.grid}; runs made at commit {', '.join(commits)}{dirty}; made by: fer-bench report\n"
+        + (f"% {escape(said)}\n" if said else "")
+    )
 
 
 def fragments(block: Table, *, head: str) -> dict[str, str]:
@@ -105,7 +110,17 @@ def _tabular(block: Table, start: int, stop: int) -> str:
     setting = (
         f"\\scriptsize\\setlength{{\\tabcolsep}}{{{_GAP_PT / 2:g}pt}}\\def\\ragged{{\\rightskip0pt plus 1fil\\relax}}"
     )
-    return f"{{{setting}%\n{body}}}\n"
+    return f"{{{setting}%\n{_with_mark(body, block.mark)}}}\n"
+
+
+def _with_mark(body: str, mark: str) -> str:
+    """Put the mark under a table, as wide as it: a fragment that stands alone carries it, and in any mode of TeX."""
+    if not mark:
+        return body
+    return (
+        f"\\sbox0{{%\n{body.rstrip()}}}%\n\\begin{{tabular}}{{@{{}}l@{{}}}}\n\\usebox0\\\\[2pt]\n"
+        f"\\parbox{{\\wd0}}{{\\ragged\\rule{{0pt}}{{2.6ex}}{escape(mark)}\\strut}}\n\\end{{tabular}}\n"
+    )
 
 
 _RAGGED = "ragged:;"  # lines of words are left-aligned; \\raggedright would redefine the end of the row
@@ -151,7 +166,7 @@ def _block(block: Block) -> str:
         case Box():
             items = "\n".join(f"\\item {escape(sentence)}" for sentence in block.sentences)
             return (
-                "\\begin{center}\\fbox{\\begin{minipage}{0.96\\linewidth}\n\\begin{itemize}"
+                "\\begin{center}\\fbox{\\begin{minipage}{0.96\\linewidth}\\vspace{4pt}\n\\begin{itemize}"
                 f"\\setlength{{\\itemsep}}{{2pt}}\n{items}\n\\end{{itemize}}\\end{{minipage}}}}\\end{{center}}\n"
             )
         case Code():

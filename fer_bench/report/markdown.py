@@ -51,7 +51,7 @@ def _block(block: Block) -> str:
 def table(block: Table) -> str:
     """Return a table in GitHub's form, with its caption and note under it."""
     if block.cells.empty:
-        return escape(block.empty)
+        return escape(f"{block.empty} {block.mark}".strip())
     columns = [str(name) for name in block.cells.columns]
     headers = [_strong(escape(name), bold=name in block.bold_headers) for name in columns]
     rows = [
@@ -60,7 +60,7 @@ def table(block: Table) -> str:
     ]
     aligned = ["right" if name in block.right else "left" for name in columns]
     printed = tabulate(rows, headers=headers, tablefmt="pipe", colalign=aligned, disable_numparse=True)
-    return f"{printed}\n\n{escape(f'{block.caption} {block.note}'.strip())}"
+    return f"{printed}\n\n{escape(' '.join(filter(None, [block.caption, block.note, block.mark])))}"
 
 
 def _strong(text: str, *, bold: bool) -> str:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from fer_bench.report import words
+from fer_bench.report import adjusted, marked, words
 from fer_bench.report.blocks import Section, Text
 from fer_bench.report.grid import Grid
 
@@ -31,7 +31,15 @@ def paragraph(grid: Grid) -> str:
         f"Differences within {words.points(grid.params.compare.margin).lstrip('+')} count as practically equal, as "
         "decided beforehand."
     )
-    said = [trained, _parts(grid), reported, _tests(grid), margin]
+    said = [
+        trained,
+        _parts(grid),
+        reported,
+        _tests(grid),
+        margin,
+        *adjusted.sentences(grid),
+        marked.sentence(grid.marks),
+    ]
     return " ".join(filter(None, said))
 
 

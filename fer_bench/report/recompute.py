@@ -17,9 +17,14 @@ _COMMANDS = {
         "fer-bench score",
         "the runs",
     ),
-    "comparisons": ("comparisons.csv", "fer-bench compare", "predicted/*.csv"),
+    "scores without twins": (
+        "contamination.csv",
+        "fer-bench adjust",
+        "predicted/*.csv, runs.csv, audits/DATASET_twins.csv",
+    ),
+    "comparisons": ("comparisons.csv", "fer-bench compare", "predicted/*.csv, runs.csv"),
     "verdicts on claims": ("verdicts.csv", "fer-bench verdict", "intervals.csv, runs.csv, the cards"),
-    "audits": ("audits/DATASET.json", "fer-bench data audit DATASET", "prepared data"),
+    "audits": ("audits/DATASET.json, audits/DATASET_*.csv", "fer-bench data audit DATASET", "prepared data"),
     "this report": ("report.md, report.tex, tables/, figures/", "fer-bench report", "the tables above"),
 }
 

@@ -1,6 +1,6 @@
 """The verdict box: what is best, what cannot be told apart, how the claims stand, at what scale."""
 
-from fer_bench.report import words
+from fer_bench.report import adjusted, marked, words
 from fer_bench.report.best_set import best_set, told_apart
 from fer_bench.report.blocks import Box, Section, Text
 from fer_bench.report.grid import Grid
@@ -12,7 +12,9 @@ _ORDER = ("reproduced", "below", "above", "inconclusive", "not comparable", "not
 def section(grid: Grid) -> Section:
     """Return the verdict box with the line that identifies the grid."""
     sentences = [
+        *filter(None, [marked.sentence(grid.marks)]),
         *(sentence for dataset in grid.datasets for sentence in _dataset(grid, dataset)),
+        *adjusted.sentences(grid),
         *_claims(grid),
         *_failures(grid),
         grid.params.report.scale.strip(),

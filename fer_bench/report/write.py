@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from fer_bench.report import (
+    adjusted,
     audit,
     claims,
     compared,
@@ -12,6 +13,7 @@ from fer_bench.report import (
     latex,
     main_table,
     markdown,
+    marked,
     methods_text,
     per_class,
     recompute,
@@ -23,11 +25,12 @@ from fer_bench.report.grid import Grid
 
 
 def sections(grid: Grid, figure_folder: Path) -> tuple[Section, ...]:
-    """Draw the figures into a folder and return the report's sections in their order."""
+    """Draw the figures into a folder and return the report's sections in their order, marked where the data are."""
     drawn = {section.title: section for section in figures.sections(grid, figure_folder)}
-    return (
+    parts = (
         summary.section(grid),
         main_table.section(grid),
+        adjusted.section(grid),
         compared.section(grid),
         claims.section(grid),
         audit.section(grid),
@@ -37,6 +40,7 @@ def sections(grid: Grid, figure_folder: Path) -> tuple[Section, ...]:
         recompute.section(grid),
         methods_text.section(grid),
     )
+    return marked.marked(parts, grid.marks)
 
 
 def write(grid: Grid, *, asked: str) -> None:

@@ -18,6 +18,7 @@ from fer_bench.report.grid import Grid, Shown, load
 from fer_bench.tables import predicted
 from fer_bench.tables.comparisons import comparisons
 from fer_bench.tables.confusions import confusions
+from fer_bench.tables.contamination import contamination
 from fer_bench.tables.history import history
 from fer_bench.tables.intervals import intervals
 from fer_bench.tables.runs import runs
@@ -50,6 +51,12 @@ class Fake:
         claims: Rows of the verdicts table beyond the defaults.
         compared: Whether comparisons are made.
         audited: Whether audits are written.
+        twins: How many reported samples of every data set have a twin in training; None: never adjusted.
+        official: Of every data set, as audits write it.
+        unofficial: Of every data set, as audits write it.
+        origin: Status of the audit that compares with an official fingerprint.
+        near: Status of the audit that looks for near-duplicates.
+        accepted: Whether the grid accepts contaminated data.
         weights: Of every run.
         error: Text of a failure.
         title: Of the report.
@@ -66,6 +73,12 @@ class Fake:
     claims: tuple[dict[str, object], ...] = ()
     compared: bool = True
     audited: bool = True
+    twins: int | None = None
+    official: str = "complete"
+    unofficial: str = ""
+    origin: str = "green"
+    near: str = "amber"
+    accepted: bool = False
     weights: str = "none"
     error: str = "the loss is not finite in epoch 3"
     title: str = "A simulated grid"
@@ -77,7 +90,10 @@ class Fake:
         lines = [
             "grid: simulated",
             "prepare:",
-            *(f"  {name}: {{source: simulated}}" for name in self.datasets),
+            *(
+                f"  {name}: {{source: simulated{', accept: contaminated' if self.accepted else ''}}}"
+                for name in self.datasets
+            ),
             "methods:",
             *(f"  {name}: {{recipe: toy}}" for name in self.methods),
             f"run: {{seeds: [{', '.join(map(str, self.seeds))}]}}",
@@ -92,7 +108,7 @@ def write(fake: Fake, folder: Path, *, seed: int = 0) -> None:
     """Simulate a grid into a folder."""
     rng = np.random.default_rng(seed)
     rows: dict[str, list[dict[str, object]]] = {
-        name: [] for name in ("runs", "scores", "intervals", "confusions", "history", "comparisons")
+        name: [] for name in ("runs", "scores", "intervals", "confusions", "history", "comparisons", "contamination")
     }
     for dataset, (n, k) in fake.datasets.items():
         shares = SHARES[:k] / SHARES[:k].sum()
@@ -107,11 +123,15 @@ def write(fake: Fake, folder: Path, *, seed: int = 0) -> None:
         if fake.compared:
             _compare(fake, dataset, table, k, rows)
         if fake.audited:
-            _audit(folder / "audits" / f"{dataset}.json", y_true, k)
+            _audit(fake, folder / "audits" / f"{dataset}.json", y_true, k)
+        if fake.twins is not None:
+            _adjust(fake, dataset, table, k, rows)
     schemas = {
         "runs": runs, "scores": scores, "intervals": intervals, "confusions": confusions, "history": history,
         "comparisons": comparisons,
     }  # fmt: skip
+    if fake.twins is not None:
+        schemas["contamination"] = contamination
     for name, schema in schemas.items():
         schema.write(schema.frame(rows[name]), folder / f"{name}.csv")
     verdicts.write(verdicts.frame(list(fake.claims)), folder / "verdicts.csv")
@@ -257,21 +277,82 @@ def _compare(fake, dataset, table, k, rows) -> None:
     rows["comparisons"] += found
 
 
-def _audit(path: Path, y_true: np.ndarray, k: int) -> None:
+def _adjust(fake, dataset, table, k, rows) -> None:
+    y_true, held = table["y_true"].to_numpy(), predicted.columns(table)
+    n = len(y_true)
+    twin = np.zeros(n, dtype=bool)
+    twin[np.linspace(0, n - 1, fake.twins, dtype=int)] = True
+    masks = {"all": np.ones(n, dtype=bool), "clean": ~twin, "twins": twin}
+    groups: dict[tuple[str, str], list[predicted.Column]] = {}
+    for column in held:
+        groups.setdefault((column.method, column.selection), []).append(column)
+    for (method, selection), own in groups.items():
+        many = len(own) > 1
+        shared = {
+            "dataset": dataset, "method": method, "selection": selection, "level": 0.95,
+            "seeds": ";".join(str(column.seed) for column in own), "n_seeds": len(own), "n_twins": fake.twins,
+            "n_exact": fake.twins // 2, "trains_on": "train", "without_clean": None,
+        }  # fmt: skip
+        fixed = "the training data and the recipe" if many else "the checkpoint (seed, training data)"
+        way = {
+            "interval_method": TWO_WAY if many else "multinomial bootstrap, percentile",
+            "resampled": "seeds and samples" if many else "samples",
+            "n_resamples": 0 if many else 500,
+        }
+        values: dict[str, dict[str, float]] = {}
+        for part, mask in masks.items():
+            counts = [np.zeros((k, k), dtype=int) for _ in own]
+            for matrix, column in zip(counts, own, strict=True):
+                np.add.at(matrix, (y_true[mask], table[str(column)].to_numpy()[mask]), 1)
+            by_seed = [_metrics(matrix) for matrix in counts] if mask.any() else []
+            values[part] = {name: float(np.mean([one[name] for one in by_seed])) for name in METRICS if by_seed}
+        for metric in METRICS:
+            for part, mask in masks.items():
+                found = values[part].get(metric)
+                half = None if found is None else 1.96 * math.sqrt(found * (1 - found) / mask.sum())
+                ends = {} if half is None else {"low": max(0.0, found - half), "high": min(1.0, found + half)}
+                rows["contamination"].append(
+                    {**shared, **way, **ends, "metric": metric, "part": part, "estimate": found,
+                     "held_fixed": fixed, "n_samples": int(mask.sum())}
+                )  # fmt: skip
+            gap = None if metric not in values["clean"] else values["all"][metric] - values["clean"][metric]
+            half = 1.96 * math.sqrt(0.25 / n) * (0.3 if fake.twins else 0.0)
+            ends = {} if gap is None else {"low": gap - half, "high": gap + half}
+            rows["contamination"].append(
+                {**shared, **way, **ends, "metric": metric, "part": "gap", "estimate": gap,
+                 "held_fixed": f"which samples are twins, {fixed}", "n_samples": n}
+            )  # fmt: skip
+
+
+def _audit(fake, path: Path, y_true: np.ndarray, k: int) -> None:
     counts = np.bincount(y_true, minlength=k)
     names = expressions(k)
     splits = {
         split: {name: int(number * factor) for name, number in zip(names, counts, strict=True)}
         for split, factor in (("train", 1.5), ("val", 0.4), ("test", 1))
     }
+    n_twins = fake.twins or 0
     found = {
         "counts": {"status": "green", "why": f"{len(y_true):,} reported samples, as released", "numbers": splits},
-        "duplicates": {
-            "status": "amber", "why": "2 exact copies within train, none across splits", "numbers": {"exact": 2},
+        "exact_duplicates": {
+            "status": "amber",
+            "why": f"{n_twins // 2} test pictures have an exact copy in train; 2 groups of equal pictures within train",
+            "numbers": {"n": n_twins // 2},
         },
-    }  # fmt: skip
+        "near_duplicates": {
+            "status": fake.near,
+            "why": f"{n_twins} test pictures show the same photograph as one in train, mirrored, resized, recompressed "
+            "or otherwise altered; the official copy is not known to have them",
+            "numbers": {"n": n_twins},
+        },
+        "order": {"status": "green", "why": "24.0 % of batch neighbours have the same class", "numbers": {}},
+        "origin": {"status": fake.origin, "why": "compared with the official fingerprint", "numbers": {}},
+        "pictures": {"status": "green", "why": "none is blank, unreadable or smaller than 20 px", "numbers": {}},
+        "subjects": {"status": "green", "why": "who is who is not known", "numbers": {}},
+    }
+    record = {"audits": found, "official": fake.official, "unofficial": fake.unofficial}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"audits": found}, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def claim(method: str, **changes: object) -> dict[str, object]:
@@ -316,5 +397,8 @@ GOLDEN = Fake(
     failed=frozenset({("patt_lite", 1)}),
     datasets={"synthetic": (400, 7)},
     claims=REALISTIC.claims,
+    twins=31,
+    near="red",
+    accepted=True,
 )
 """The grid whose report is stored."""

@@ -235,3 +235,17 @@ def test_the_table_can_be_printed_as_json(two_files, capsys):
     compare.compare(two_files[1], metric=["accuracy"], as_json=True)
     printed = json.loads(capsys.readouterr().out)
     assert [row["metric"] for row in printed] == ["accuracy"]
+
+
+def test_marks_of_a_grids_data_are_printed_under_the_table_and_never_into_json(scored_grid, capsys):
+    grid = scored_grid(methods={"lbp_svm": 0.7, "conv_cut": 0.8})
+    path = grid.folder / "results/tiny/audits/synthetic.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"audits": {"near": {"status": "red"}}, "official": "part", "unofficial": ""}))
+    said = "Data: synthetic: part of the release; contaminated (near), not accepted in params.yaml."
+    compare.compare(metric=["accuracy"])
+    assert capsys.readouterr().out.splitlines()[-1] == said
+    compare.compare(metric=["accuracy"], as_json=True)
+    printed = capsys.readouterr()
+    assert len(json.loads(printed.out)) == 1
+    assert said in printed.err

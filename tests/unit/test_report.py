@@ -13,7 +13,21 @@ import pytest
 from matplotlib.image import imread
 
 from fer_bench.errors import FerBenchError
-from fer_bench.report import best_set, compared, figures, latex, main_table, per_class, style, summary, write
+from fer_bench.report import (
+    adjusted,
+    audit,
+    best_set,
+    compared,
+    figures,
+    latex,
+    main_table,
+    markdown,
+    methods_text,
+    per_class,
+    style,
+    summary,
+    write,
+)
 from fer_bench.report.latex import compile_pdf, run_pdflatex
 
 _SPEC = importlib.util.spec_from_file_location("fake_grid", Path(__file__).parent.parent / "golden" / "fake_grid.py")
@@ -39,6 +53,10 @@ ODD = fake_grid.Fake(
     title=f"Odd {NASTY}",
     scale=f"Scale {NASTY}",
 )
+COPY = "eight: unofficial copy, never compared with an official fingerprint"
+MARKED = dataclasses.replace(
+    ODD, audited=True, twins=12, compared=True, unofficial="sorted into class folders", origin="red", accepted=True
+)
 
 
 def _grid(fake, folder):
@@ -50,6 +68,13 @@ def _grid(fake, folder):
 def odd(tmp_path_factory):
     folder = tmp_path_factory.mktemp("odd")
     write.write(_grid(ODD, folder), asked=ODD.yaml())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("marked")
+    write.write(_grid(MARKED, folder), asked=MARKED.yaml())
     return folder
 
 
@@ -97,8 +122,9 @@ def test_no_name_breaks_a_markdown_table(odd):
 
 @pytest.mark.latex
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: install texlive-latex-recommended")
-def test_every_fragment_compiles_alone(odd, tmp_path):
-    fragments = sorted((odd / "tables").glob("*.tex"))
+@pytest.mark.parametrize("name", ["odd", "marked"])
+def test_every_fragment_compiles_alone(name, request, tmp_path):
+    fragments = sorted((request.getfixturevalue(name) / "tables").glob("*.tex"))
     assert len(fragments) >= 9
     for path in fragments:
         shutil.copy(path, tmp_path)
@@ -109,15 +135,17 @@ def test_every_fragment_compiles_alone(odd, tmp_path):
 
 @pytest.mark.latex
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: install texlive-latex-recommended")
-def test_the_report_compiles_to_equal_bytes_and_no_line_sticks_out(odd, tmp_path):
-    shutil.copytree(odd, tmp_path / "report")
+@pytest.mark.parametrize("name", ["odd", "marked"])
+def test_the_report_compiles_to_equal_bytes_and_no_line_sticks_out(name, request, tmp_path):
+    folder = request.getfixturevalue(name)
+    shutil.copytree(folder, tmp_path / "report")
     log = run_pdflatex(tmp_path / "report", "report.tex")
     too_wide = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt too wide\)", log)]
     too_high = re.findall(r"Overfull \\vbox.*", log)
     assert max(too_wide, default=0.0) <= 5, log
     assert not too_high
-    first = compile_pdf(odd).read_bytes()
-    assert compile_pdf(odd).read_bytes() == first
+    first = compile_pdf(folder).read_bytes()
+    assert compile_pdf(folder).read_bytes() == first
 
 
 def test_without_pdflatex_the_error_says_what_to_install(odd, monkeypatch):
@@ -225,3 +253,128 @@ def test_an_audit_file_that_is_not_json_is_named(small, tmp_path):
     (tmp_path / "audits" / "synthetic.json").write_text("{", encoding="utf-8")
     with pytest.raises(FerBenchError, match="fer-bench data audit synthetic"):
         fake_grid.read(small, tmp_path)
+
+
+def _marks(small, tmp_path, **changes):
+    return _grid(dataclasses.replace(small, **changes), tmp_path).marks
+
+
+def test_the_ordinary_case_has_no_mark(small, tmp_path):
+    assert _marks(small, tmp_path) == {}
+    folder = tmp_path
+    write.write(fake_grid.read(small, folder), asked=small.yaml())
+    assert "Data: " not in (folder / "report.md").read_text(encoding="utf-8")
+    assert "sbox" not in (folder / "tables" / "main.tex").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"official": "part"}, "part of the release"),
+        ({"official": "none"}, None),
+        ({"unofficial": "class folders", "origin": "amber"}, "unofficial copy, never compared with an official fin"),
+        ({"unofficial": "class folders", "origin": "green"}, None),
+        ({"near": "red", "accepted": True}, "contaminated (near_duplicates), accepted in params.yaml"),
+        ({"near": "red"}, "contaminated (near_duplicates), not accepted in params.yaml"),
+        ({"accepted": True}, None),
+        (
+            {"official": "part", "near": "red", "origin": "red", "accepted": True},
+            "part of the release; contaminated (near_duplicates, origin), accepted in params.yaml",
+        ),
+        ({"audited": False, "accepted": True}, None),
+    ],
+)
+def test_a_mark_says_what_the_audits_found(small, tmp_path, changes, said):
+    found = _marks(small, tmp_path, **changes)
+    if said is None:
+        assert found == {}
+    else:
+        assert found["synthetic"].startswith(f"synthetic: {said}")
+
+
+def test_an_audit_that_never_asked_for_the_official_form_is_marked(small, tmp_path):
+    fake_grid.write(small, tmp_path)
+    path = tmp_path / "audits" / "synthetic.json"
+    path.write_text('{"audits": {"counts": {"status": "green", "why": "as released"}}}', encoding="utf-8")
+    assert "did not ask for the official form" in fake_grid.read(small, tmp_path).marks["synthetic"]
+
+
+def test_every_table_and_figure_carries_the_marks(marked):
+    folder = marked
+    grid = fake_grid.read(MARKED, folder)
+    parts = write.sections(grid, folder / "figures")
+    blocks = [block for section in parts for block in section.blocks if hasattr(block, "caption")]
+    assert len(blocks) > 12
+    for block in blocks:
+        said = markdown.render("", (dataclasses.replace(parts[0], blocks=(block,)),))
+        assert COPY in said
+        assert "contaminated (origin), accepted in params.yaml" in said
+    for path in (folder / "tables").glob("*.tex"):
+        head, _, body = path.read_text(encoding="utf-8").partition("{\\scriptsize")
+        for text in (head, body):
+            assert COPY in text, path.name
+    assert any(COPY in sentence for sentence in summary.section(grid).blocks[0].sentences)
+    assert COPY in methods_text.paragraph(grid)
+
+
+def test_every_part_of_a_long_table_carries_the_marks(small, tmp_path):
+    from fer_bench.report import marked as marking
+    from fer_bench.report import run_list
+
+    many = dataclasses.replace(small, seeds=tuple(range(20)), official="part")
+    grid = _grid(many, tmp_path)
+    (section,) = marking.marked((run_list.section(grid),), grid.marks)
+    parts = latex.fragments(section.blocks[0], head="")
+    assert list(parts) == ["runs", "runs_2"]
+    assert all("part of the release" in text for text in parts.values())
+
+
+def test_scores_with_and_without_twins_stand_side_by_side(small, tmp_path):
+    grid = _grid(dataclasses.replace(small, twins=30), tmp_path)
+    table = adjusted.adjusted(grid)
+    assert list(table.cells["method"]) == ["a", "b", "c"] * 2
+    first = table.cells.iloc[0]
+    assert (first["n clean"], first["n twins"]) == ("270", "30")
+    assert re.fullmatch(r"(0\.0|[+−]\d+\.\d) \[.*, .*\]", first["gap, points"])
+    assert "30 twins; fewer than 100 make" in table.note
+    for said in ("95 % intervals", "3 seeds", "best_on_val", "weights none", "labelled picture of train"):
+        assert said in table.caption
+    assert "which samples are twins" in table.caption
+
+
+def test_the_box_says_what_the_best_method_has_without_twins(small, tmp_path):
+    grid = _grid(dataclasses.replace(small, twins=30), tmp_path)
+    (sentence,) = adjusted.sentences(grid)
+    assert sentence.startswith("On synthetic 30 of 300 test pictures have a twin in training, 15 of them an exact one;")
+    assert re.search(r"without them a has accuracy [\d.]+ % \[.*\] instead of .*, gap .* points \[.*\]\.$", sentence)
+    assert sentence in summary.section(grid).blocks[0].sentences
+
+
+def test_without_twins_the_gap_is_said_to_be_0_and_the_box_is_silent(small, tmp_path):
+    grid = _grid(dataclasses.replace(small, twins=0), tmp_path)
+    assert "no reported sample has a twin in training, so that the gap is 0" in adjusted.adjusted(grid).empty
+    assert adjusted.sentences(grid) == []
+
+
+def test_where_every_sample_is_a_twin_no_score_is_called_clean(small, tmp_path):
+    grid = _grid(dataclasses.replace(small, twins=300), tmp_path)
+    assert set(adjusted.adjusted(grid).cells["clean"]) == {"–"}
+    assert adjusted.sentences(grid)[0].endswith("no score on it is free of them.")
+
+
+def test_a_grid_that_was_never_adjusted_says_so(grid):
+    assert "synthetic: not computed; make it: fer-bench adjust." in adjusted.adjusted(grid).empty
+
+
+def test_expressions_without_a_clean_sample_are_named(small, tmp_path):
+    fake_grid.write(dataclasses.replace(small, twins=30), tmp_path)
+    path = tmp_path / "contamination.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([lines[0], *(f"{line}disgust;fear" for line in lines[1:])]) + "\n", encoding="utf-8")
+    assert "no clean sample of disgust and fear" in adjusted.adjusted(fake_grid.read(small, tmp_path)).note
+
+
+def test_audits_stand_with_their_names_whole(small, tmp_path):
+    table = audit.audits(_grid(small, tmp_path))
+    assert len(table.cells) == 7
+    assert "near\\_duplicates & amber" in latex.fragments(table, head="")["audits"].replace("\\allowbreak{}", "")
