@@ -33,7 +33,7 @@ VERSION = 2
 DROPPED = "dropped"
 """The key under which :attr:`Info.counts` has the samples that the label rule drops."""
 
-_CHUNK = 4096  # pictures at a time: a store may be larger than memory
+_CHUNK_BYTES = 2**26  # of pictures at a time: a store may be larger than memory
 _FILES = ("samples.csv", "images.npy", "info.json")
 
 
@@ -304,13 +304,15 @@ def _replacing(folder: Path, name: str) -> Iterator[Path]:
 
 def _write_images(path: Path, images: Pictures, order: np.ndarray) -> list[str]:
     """Write pictures in a given order and return their digests."""
-    store = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=images.shape)
+    n_at_once = max(1, _CHUNK_BYTES // int(np.prod(images.shape[1:])))
+    head = {"descr": "|u1", "fortran_order": False, "shape": tuple(images.shape)}
     digests: list[str] = []
-    for start in range(0, len(order), _CHUNK):
-        chunk = images[order[start : start + _CHUNK]]
-        store[start : start + _CHUNK] = chunk
-        digests.extend(samples_table.digest(image) for image in chunk)
-    store.flush()
+    with path.open("wb") as file:  # not through a memory map, whose pages would stay in memory
+        np.lib.format.write_array_header_1_0(file, head)
+        for start in range(0, len(order), n_at_once):
+            chunk = np.ascontiguousarray(images[order[start : start + n_at_once]])
+            file.write(chunk.data)
+            digests.extend(samples_table.digest(image) for image in chunk)
     return digests
 
 

@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from fer_bench import params, registry
 from fer_bench.datasets import Dataset, Loaded, _store
 from fer_bench.errors import FerBenchError
 from fer_bench.params import Section
+from fer_bench.provenance import ROOT
 from fer_bench.tables.samples import digest
 
 CHOICE = params.Prepare(source="nowhere")
@@ -98,7 +102,7 @@ def test_pictures_cannot_be_written_to(register, tmp_path):
 
 
 def test_more_pictures_than_a_chunk_keep_their_order(register, tmp_path, monkeypatch, rng):
-    monkeypatch.setattr(_store, "_CHUNK", 3)
+    monkeypatch.setattr(_store, "_CHUNK_BYTES", 3 * 12)
     images = rng.integers(0, 256, (10, 2, 2, 3), dtype=np.uint8)
     samples = pd.DataFrame(
         {
@@ -155,6 +159,60 @@ def test_a_failure_while_swapping_brings_the_earlier_store_back(register, tmp_pa
         _store.prepare("tiny", CHOICE, tmp_path)
     assert contents(tmp_path / "tiny") == before
     assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np, pandas as pd
+from fer_bench import params, registry
+from fer_bench.datasets import Dataset, Loaded, _store
+from fer_bench.params import Section
+
+class Options(Section, frozen=True, kw_only=True):
+    pass
+
+class Pictures:
+    shape, dtype = (4, 2, 3), np.dtype(np.uint8)
+
+    def __getitem__(self, rows):
+        if 2 in rows and sys.argv[2] == "pictures":  # the second chunk
+            os.kill(os.getpid(), signal.SIGKILL)
+        return np.full((len(rows), 2, 3), 9, dtype=np.uint8)
+
+def kill(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+samples = pd.DataFrame({"sample_id": list("abcd"), "split": ["train", "train", "test", "test"], "label": [0, 1, 0, 1],
+                        "position": range(4), "source": "x", "subject": None})
+registry.load = lambda *_: Dataset(
+    title="Tiny", about="Four pictures.", licence="none", citation="none", options=Options, n_classes=lambda _: 2,
+    label_rule=lambda _: "released", load=lambda *_: Loaded(samples, Pictures()), official_counts=lambda _: None)
+_store._CHUNK_BYTES = 2 * 6
+if sys.argv[2] == "info":
+    _store.msgspec.json.encode = kill
+if sys.argv[2] == "swap":
+    rename = Path.rename
+    Path.rename = lambda path, target: kill() if path.name.endswith(".new") else rename(path, target)
+_store.prepare("tiny", params.Prepare(source="x"), Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("moment", ["pictures", "info", "swap"])
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_process_killed_while_writing_leaves_no_store_or_the_earlier_one(register, tmp_path, moment, earlier):
+    if earlier:
+        _store.prepare("tiny", CHOICE, tmp_path)
+        before = contents(tmp_path / "tiny")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), moment], check=False, cwd=ROOT)
+    assert done.returncode == -signal.SIGKILL
+    if earlier and moment != "swap":
+        assert contents(tmp_path / "tiny") == before
+        assert _store.open_prepared("tiny", tmp_path).info.n_images == 4
+    else:  # between the two moves there is none: the earlier one is out of the way already
+        with pytest.raises(FerBenchError, match="tiny is not prepared"):
+            _store.open_prepared("tiny", tmp_path)
+    assert _store.prepare("tiny", CHOICE, tmp_path).info.n_images == 4
 
 
 def test_preparing_again_replaces_the_store(register, tmp_path):
