@@ -33,12 +33,11 @@ def adjusted(grid: Grid) -> Table:
     return Table(
         name="contamination",
         cells=pd.DataFrame(rows, columns=[*head, "method", "metric", *numbers]),
-        caption=f"With and without test pictures that also stand in training. {_parts_said(grid)} {_covers(grid)} "
-        f"{scope(grid)}",
+        caption=" ".join(["With and without test pictures that also stand in training.", *_basis(grid, rows)]),
         wrapped=frozenset({*head, "method", "metric"}),
         right=frozenset(numbers),
         shared=frozenset({"n clean", "n twins"}),
-        note=" ".join([*_notes(grid), grid.params.report.scale.strip()]),
+        note=" ".join([*(_notes(grid) if rows else []), grid.params.report.scale.strip()]),
         empty=" ".join(_without(grid)) or "No method has a score.",
     )
 
@@ -121,6 +120,11 @@ def _gap(row: "pd.Series[Any]", *, share: bool, unit: bool) -> str:
     if share:
         return words.points_with_interval(estimate, low, high, unit=unit)
     return f"{estimate:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _basis(grid: Grid, rows: list[dict[str, str]]) -> list[str]:
+    """Say what the parts are and what the numbers rest on; nothing where there are none."""
+    return [_parts_said(grid), _covers(grid), scope(grid)] if rows else []
 
 
 def _parts_said(grid: Grid) -> str:

@@ -63,7 +63,7 @@ def class_counts(grid: Grid, name: str) -> dict[str, dict[str, int]]:
     As the audit ``counts`` found them; without it, the reported samples as the confusions count them, under the name
     ``reported``.
     """
-    counted = _split_counts(grid.audits.get(name, {}))
+    counted = _split_counts(grid.audits.get(name, {}).get("counts", {}))
     if counted:
         return counted
     return {"reported": reported_counts(grid, name)} if reported_counts(grid, name) else {}
@@ -83,18 +83,15 @@ def reported_counts(grid: Grid, name: str) -> dict[str, int]:
 
 
 def _split_counts(found: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """Look for ``{split: {expression: n}}`` among what the audits counted."""
-    for entry in found.values():
-        if not isinstance(entry, Mapping):
-            continue
-        numbers = entry.get("numbers", entry)
-        for value in [numbers, *(numbers.values() if isinstance(numbers, Mapping) else ())]:
-            if _is_split_counts(value):
-                return {
-                    split: {word: int(value[split].get(word, 0)) for word in EXPRESSIONS if word in value[split]}
-                    for split in SPLITS
-                    if split in value
-                }
+    """Look for ``{split: {expression: n}}`` among the numbers of an audit."""
+    numbers = found.get("numbers", {})
+    for value in [numbers, *numbers.values()]:
+        if _is_split_counts(value):
+            return {
+                split: {word: int(value[split].get(word, 0)) for word in EXPRESSIONS if word in value[split]}
+                for split in SPLITS
+                if split in value
+            }
     return {}
 
 

@@ -5,6 +5,8 @@ Fragments need booktabs and nothing else. Columns of words break their lines; th
 texlive-latex-recommended holds.
 """
 
+import itertools
+import math
 import os
 import re
 import shutil
@@ -21,8 +23,8 @@ from fer_bench.report.blocks import Block, Box, Code, Figure, Section, Table, Te
 from fer_bench.report.grid import Grid
 from fer_bench.report.latex_text import escape, escape_cell, pieces, width_pt
 
-ROWS = 44
-"""Rows of one fragment: what fits a page at this size; longer tables go on in ``<name>_2.tex``."""
+LINES = 44
+"""Lines of one fragment: what fits a page at this size; longer tables go on in ``<name>_2.tex``."""
 
 _PAGE_PT = 478.0  # the text width of report.tex: A4 less two margins of 2.1 cm, in TeX's points
 _GAP_PT = 6.0  # between two columns: 2 \tabcolsep
@@ -56,13 +58,26 @@ def fragments(block: Table, *, head: str) -> dict[str, str]:
     """Return file stem to text: one tabular each, on its own complete."""
     block, said = narrowed(block)
     head += f"% {escape(said)}\n" if said else ""
-    n_parts = max(1, -(-len(block.cells) // ROWS))
-    size = -(-len(block.cells) // n_parts) if len(block.cells) else 0
     found = {}
-    for part in range(n_parts):
+    for part, (start, stop) in enumerate(_parts(block)):
         name = block.name if part == 0 else f"{block.name}_{part + 1}"
-        found[name] = head + _tabular(block, part * size, (part + 1) * size)
+        found[name] = head + _tabular(block, start, stop)
     return found
+
+
+def _parts(block: Table) -> list[tuple[int, int]]:
+    """Part the rows so that each part has about the same number of lines, at most about ``LINES``."""
+    if block.cells.empty:
+        return [(0, 0)]
+    widths = _widths(block, block.cells)
+    lines = [
+        max([1, *(math.ceil(width_pt(str(row[name])) / (_PAGE_PT * share)) for name, share in widths.items())])
+        for row in block.cells.to_dict("records")
+    ]
+    n_parts = -(-sum(lines) // LINES)
+    part_of = [before * n_parts // sum(lines) for before in itertools.accumulate([0, *lines[:-1]])]
+    starts = [row for row, part in enumerate(part_of) if row == 0 or part != part_of[row - 1]]
+    return list(itertools.pairwise([*starts, len(lines)]))
 
 
 def narrowed(block: Table) -> tuple[Table, str]:

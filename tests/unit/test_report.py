@@ -374,6 +374,32 @@ def test_expressions_without_a_clean_sample_are_named(small, tmp_path):
     assert "no clean sample of disgust and fear" in adjusted.adjusted(fake_grid.read(small, tmp_path)).note
 
 
+@pytest.mark.latex
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: install texlive-latex-recommended")
+def test_many_audits_with_long_reasons_are_parted_by_their_lines(small, tmp_path):
+    several = {f"set_{number}": (60, 7) for number in range(6)}
+    grid = _grid(dataclasses.replace(small, datasets=several, near="red", accepted=True), tmp_path)
+    for found in grid.audits.values():
+        found["near_duplicates"]["why"] *= 4
+    assert len(latex.fragments(audit.audits(grid), head="")) > 1
+    write.write(grid, asked="")
+    log = run_pdflatex(tmp_path, "report.tex")
+    assert "Overfull \\vbox" not in log
+
+
+@pytest.mark.latex
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: install texlive-latex-recommended")
+def test_a_marked_fragment_can_be_resized_and_floated(marked, tmp_path):
+    shutil.copy(marked / "tables" / "main.tex", tmp_path)
+    (tmp_path / "float.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
+        "\\begin{table}\\centering\\resizebox{0.8\\linewidth}{!}{\\input{main}}\\caption{C.}\\end{table}\n"
+        "\\begin{table}\\centering\\input{main}\\caption{C.}\\end{table}\n\\end{document}\n",
+        encoding="utf-8",
+    )
+    run_pdflatex(tmp_path, "float.tex")
+
+
 def test_audits_stand_with_their_names_whole(small, tmp_path):
     table = audit.audits(_grid(small, tmp_path))
     assert len(table.cells) == 7
