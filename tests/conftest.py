@@ -17,7 +17,7 @@ def rng(request):
     return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ferplus_folder():
     """The folder with FERPlus as released; tests that need it are marked `data`."""
     places = (

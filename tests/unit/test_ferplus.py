@@ -3,6 +3,8 @@
 import csv
 import itertools
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -190,6 +192,135 @@ def test_the_release_has_the_official_counts(ferplus_folder, votes, n_classes):
     assert sum(counts["test"].values()) - counts["test"]["dropped"] == expected[n_classes][votes]
 
 
+def release_votes(folder, votes):
+    """Ids, usages and votes of one table of the release; -1 votes where it lacks the row."""
+    table = ferplus._read_fer2013new(folder / "fer2013new.csv")
+    if votes == "fer2013new":
+        return table.ids, table.usages, table.votes
+    counts, listed = ferplus._votes_of_label_csv(folder, table, table.ids, table.votes)
+    return table.ids, table.usages, np.where(listed[:, None], counts, -1)
+
+
+def per_usage(values, usages):
+    return tuple(int(values[usages == usage].sum()) for usage in FOLDER_OF)
+
+
+# what the majority rule drops because unknown, or NF, has the majority or nobody has
+DROPPED = {
+    "label_csv": {"unknown": (3511, 388, 436), "nf": (2, 0, 0)},
+    "fer2013new": {"unknown": (3499, 380, 420), "nf": (2, 0, 1)},
+}
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("votes", DROPPED)
+def test_the_release_drops_as_many_for_unknown_and_nf_as_on_record(ferplus_folder, votes):
+    ids, usages, counts = release_votes(ferplus_folder, votes)
+    named = (counts >= 0).all(axis=1) & ~np.char.startswith(ids.astype(str), "row_")
+    dropped = named & (_ferplus_rules.apply(np.maximum(counts, 0), "majority") == -1)
+    counted = np.where(counts > 1, counts, 0)
+    is_nf = dropped & (2 * counted[:, 9] > counted.sum(axis=1))
+    assert per_usage(dropped & ~is_nf, usages) == DROPPED[votes]["unknown"]
+    assert per_usage(is_nf, usages) == DROPPED[votes]["nf"]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("votes", "expected"), [("label_csv", (24925, 3175, 3122)), ("fer2013new", (24941, 3186, 3137))]
+)
+def test_the_release_has_the_seven_class_totals_on_record(ferplus_folder, votes, expected):
+    _, usages, counts = release_votes(ferplus_folder, votes)
+    labels = _ferplus_rules.apply(np.maximum(counts, 0), "majority")
+    labels[(counts < 0).any(axis=1)] = -1
+    assert per_usage((labels >= 0) & (labels < 7), usages) == expected
+
+
+@pytest.mark.data
+def test_the_release_has_as_many_clear_and_tied_rows_as_on_record(ferplus_folder):
+    ids, usages, counts = release_votes(ferplus_folder, "fer2013new")
+    tied = (counts == counts.max(axis=1, keepdims=True)).sum(axis=1) > 1
+    labels = _ferplus_rules.apply(counts, "argmax10")
+    assert int(tied.sum()) == 1776
+    assert per_usage((labels >= 0) & ~tied, usages) == (26940, 3396, 3376)
+    assert per_usage(~np.char.startswith(ids.astype(str), "row_"), usages) == (28561, 3579, 3574)
+
+
+@pytest.mark.data
+def test_the_two_vote_tables_differ_as_on_record(ferplus_folder):
+    _, usages, one = release_votes(ferplus_folder, "fer2013new")
+    _, _, other = release_votes(ferplus_folder, "label_csv")
+    listed = (other >= 0).all(axis=1)
+    differ = listed & (one != other).any(axis=1)
+    assert per_usage(differ, usages) == (1073, 246, 282)
+    changed = _ferplus_rules.apply(one[listed], "majority") != _ferplus_rules.apply(other[listed], "majority")
+    assert int(changed.sum()) == 377
+
+
+@pytest.mark.data
+def test_one_row_of_the_release_has_nine_votes(ferplus_folder):
+    _, _, counts = release_votes(ferplus_folder, "fer2013new")
+    assert np.bincount(counts.sum(axis=1)).tolist() == [0] * 9 + [1, 35886]
+
+
+def test_png_files_have_the_totals_on_record():
+    for rule, expected in (("majority", [25057, 3199, 3152]), ("argmax10", [28386, 3553, 3545])):
+        counts = _ferplus_counts.counts("fer2013new", rule, png=True)
+        assert [sum(row) for row in counts.values()] == expected
+
+
+def test_plain_argmax_gives_the_rows_per_class_on_record():
+    assert _ferplus_counts.BY_RULE["fer2013new", "argmax10"] == {
+        "train": (10309, 7528, 3562, 3515, 2467, 191, 652, 165),
+        "val": (1335, 899, 456, 412, 319, 34, 74, 24),
+        "test": (1262, 928, 444, 444, 325, 23, 93, 27),
+    }
+
+
+@pytest.fixture(scope="session")
+def expanded(ferplus_folder, tmp_path_factory):
+    """The release in both forms that people have, written by the script beside it; outside the repository."""
+    script = ferplus_folder.parent / "expand_ferplus.py"
+    if not script.is_file():
+        pytest.skip(f"no {script}, which writes the release's other forms")
+    places = {}
+    for form in ("csv", "png"):
+        places[form] = tmp_path_factory.mktemp(form)
+        subprocess.run([sys.executable, script, places[form], "--form", form], check=True)
+    return places
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_the_releases_csv_gives_what_its_npz_gives(ferplus_folder, expanded):
+    one, other = (ferplus.load(place, ferplus.Options()) for place in (ferplus_folder, expanded["csv"]))
+    np.testing.assert_array_equal(one.images, other.images)
+    assert one.samples.equals(other.samples)
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize("votes", MAJORITY)
+@pytest.mark.parametrize("rule", ["majority", "argmax10"])
+def test_the_releases_png_files_have_their_official_counts(expanded, votes, rule):
+    options = ferplus.Options(form="png", votes=votes, rule=rule)
+    loaded = ferplus.load(expanded["png"], options)
+    assert loaded.images.shape == (35710, 48, 48)
+    counts = _store.count(loaded.samples, 8)
+    assert _store.hold_to_official("ferplus", counts, ferplus.dataset.official_counts(options), part=False)
+    assert sum(sum(row.values()) for row in counts.values()) == 28558 + 3579 + 3573
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_every_png_file_shows_its_row_but_one_which_is_of_test(ferplus_folder, expanded):
+    rows = ferplus.load(ferplus_folder, ferplus.Options())
+    files = ferplus.load(expanded["png"], ferplus.Options(form="png"))
+    place = {sample_id: row for row, sample_id in enumerate(rows.samples["sample_id"])}
+    where = np.array([place[sample_id] for sample_id in files.samples["sample_id"]])
+    differ = (rows.images[where] != files.images).any(axis=(1, 2))
+    assert files.samples.loc[differ, "sample_id"].tolist() == ["fer0033120"]
+
+
 @pytest.mark.data
 def test_the_real_names_in_two_rows_lead_to_the_rows_that_show_their_face(ferplus_folder):
     samples = rows_by_id(ferplus.load(ferplus_folder, ferplus.Options()))
@@ -365,6 +496,23 @@ def drop_vote_column(folder):
     path.write_text("\n".join(line.rsplit(",", 1)[0] for line in path.read_text().splitlines()))
 
 
+def drop_two_vote_columns(name):
+    def change(folder):
+        path = folder / name
+        path.write_text("\n".join(line.rsplit(",", 2)[0] for line in path.read_text().splitlines()))
+
+    return change
+
+
+def replace_label_votes(text):
+    path = "data/FER2013Valid/label.csv"
+    return lambda folder: edit_line(folder / path, 2, lambda line: line[: line.index(")") + 2] + "," + text)
+
+
+def drop_two_columns(folder):
+    edit(folder / "fer2013.csv", "emotion,pixels,Usage", "pixels")
+
+
 def replace_votes(text):
     def change(folder):
         edit_line(folder / "fer2013new.csv", 3, lambda line: ",".join(line.split(",")[:2]) + "," + text)
@@ -418,6 +566,19 @@ def empty(folder):
         (drop_cell, "line 5: 2 columns, expected 3", "as they are"),
         (rename_vote_column, r"fer2013new\.csv: columns are .*scorn", "microsoft/FERPlus"),
         (drop_vote_column, r"fer2013new\.csv, line 1: 11 columns, expected 12", "microsoft/FERPlus"),
+        (drop_two_columns, "no column emotion, usage; found: pixels", "as they are"),
+        (drop_two_vote_columns("fer2013new.csv"), r"fer2013new\.csv, line 1: 10 columns, expected 12", "microsoft"),
+        (
+            drop_two_vote_columns("data/FER2013Test/label.csv"),
+            r"label\.csv, line 1: 10 columns, expected 12",
+            "FERPlus",
+        ),
+        (
+            replace_label_votes("9,0,0,0,0,0,0,0,0,9"),
+            r"Valid/label\.csv, line 2: .* not the votes",
+            "microsoft/FERPlus",
+        ),
+        (replace_votes("0,0,0,0,0,0,0,0,0,8"), r"line 3: .* not the votes of nine or ten", "microsoft/FERPlus"),
         (replace_votes("9,0,0,0,0,0,0,0,0,9"), r"line 3: .* not the votes of nine or ten", "microsoft/FERPlus"),
         (replace_votes("x,0,0,0,0,0,0,0,0,9"), r"line 3: x, .* not the votes", "microsoft/FERPlus"),
         (replace_votes("-1,2,0,0,0,0,0,0,0,9"), r"line 3: -1, .* not the votes", "microsoft/FERPlus"),
