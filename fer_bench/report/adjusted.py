@@ -158,8 +158,8 @@ def _notes(grid: Grid) -> list[str]:
             continue
         absent = {str(value) for value in _of(grid, dataset)["without_clean"].dropna()}
         said += [
-            f"{dataset}: no clean sample of {words.listed(value.split(';'))}, so that clean scores and gaps are about "
-            "the other expressions too."
+            f"{dataset}: no clean sample of {words.listed(value.split(';'))}, so that of averages over expressions the "
+            "clean scores are not about the same expressions as the others."
             for value in sorted(absent)
         ]
         if n < _FEW:
