@@ -42,8 +42,8 @@ class FilePictures:
             for place, row in enumerate(rows):
                 try:
                     decoded[place] = self._decode(read, self.names[row])
-                except Refused:
-                    raise self._all_refused(read) from None
+                except Refused as one:
+                    raise self._all_refused(read, {self.names[row]: one}) from None
         return decoded
 
     def _decode(self, read: Read, name: str) -> np.ndarray:
@@ -54,14 +54,14 @@ class FilePictures:
             )
         return picture
 
-    def _all_refused(self, read: Read) -> FerBenchError:
-        refused: dict[str, Refused] = {}
+    def _all_refused(self, read: Read, refused: dict[str, Refused]) -> FerBenchError:
+        """Look at all pictures beside the one that is refused already."""
         for name in self.names:
             try:
                 self._decode(read, name)
             except Refused as one:
                 refused[name] = one
-        return _error(self.dataset, refused, len(self.names))
+        return _error(self.dataset, {name: refused[name] for name in self.names if name in refused}, len(self.names))
 
 
 def shapes(dataset: str, files: Files, names: list[str], form: Form) -> Counter[tuple[int, ...]]:

@@ -17,7 +17,7 @@ GET = (
 )
 
 _AS_RELEASED = "take list_patition_label.txt of RAF-DB's basic part, as it was released"
-_NAME = re.compile(r"(train|test)_(\d+)\.jpg")
+_NAME = re.compile(r"(train|test)_([0-9]+)\.jpg")
 _DIGITS = {"train": 5, "test": 4}
 
 
@@ -109,7 +109,9 @@ def _parse(path: Path, number: int, row: list[str]) -> Line:
     if len(row) != 2:
         separator = next((mark for mark in ",;|" if mark in row[0]), None)
         said = f"is parted by '{separator}'" if separator else f"has {len(row)} columns"
-        raise FerBenchError(f"{where}: {' '.join(row)!r} {said}; expected a name, a blank and a code", fix=_AS_RELEASED)
+        raise FerBenchError(
+            f"{where}: {' '.join(row)[:60]!r} {said}; expected a name, a blank and a code", fix=_AS_RELEASED
+        )
     name, code = row
     split = split_of(name.removesuffix(".jpg")) if name.endswith(".jpg") else None
     if split is None:

@@ -86,6 +86,7 @@ def test_codes_lead_to_the_one_order_of_expressions():
         ("train_00001", "train"), ("train_12271", "train"), ("test_0001", "test"), ("test_3068", "test"),
         ("train_12272", None), ("train_00000", None), ("train_0001", None), ("test_3069", None), ("test_00001", None),
         ("val_0001", None), ("train_00001_flip", None),
+        ("train_\uff10\uff10\uff10\uff10\uff11", None),
     ],
 )  # fmt: skip
 def test_an_id_is_official_only_within_the_releases_numbers(sample_id, split):
