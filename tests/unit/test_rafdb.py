@@ -1,6 +1,8 @@
 """RAF-DB: the official layout, copies in class folders, and every way in which either can be wrong."""
 
 import shutil
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -11,6 +13,7 @@ from fer_bench import params
 from fer_bench.datasets import _rafdb_counts, _rafdb_list, _store, rafdb
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import expressions
+from fer_bench.provenance import ROOT
 
 PART = rafdb.Options(allow_part=True)
 FOLDERS = rafdb.Options(form="class_folders")
@@ -104,22 +107,48 @@ def write_list_of_the_release(folder):
     return lines
 
 
-def test_a_copy_of_the_releases_size_is_complete_and_one_wrong_label_is_named(tmp_path, written):
-    source = tmp_path / "rafdb"
+@pytest.fixture
+def release_sized(tmp_path, written):
+    """A list and a zip of the release's size; the pictures are all the same."""
+    source = tmp_path / "release"
     lines = write_list_of_the_release(source)
     picture = (written / "Image" / "aligned" / "train_00001_aligned.jpg").read_bytes()
     (source / "Image").mkdir()
     with zipfile.ZipFile(source / "Image" / "aligned.zip", "w") as file:
         for line in lines:
             file.writestr(f"aligned/{line.split('.')[0]}_aligned.jpg", picture)
-    loaded = rafdb.load(source, rafdb.Options())
-    counts = _store.count(loaded.samples, 7)
+    return source
+
+
+def test_a_copy_of_the_releases_size_is_complete_and_one_wrong_label_is_named(release_sized):
+    counts = _store.count(rafdb.load(release_sized, rafdb.Options()).samples, 7)
     official = rafdb.dataset.official_counts(rafdb.Options())
     assert _store.hold_to_official("rafdb", counts, official, part=False) == "complete"
-    edit_line(source / LIST, 1, "train_00001.jpg 2")
-    counts = _store.count(rafdb.load(source, rafdb.Options()).samples, 7)
+    edit_line(release_sized / LIST, 1, "train_00001.jpg 2")
+    counts = _store.count(rafdb.load(release_sized, rafdb.Options()).samples, 7)
     with pytest.raises(FerBenchError, match="train has surprise 1289 of 1290, fear 282 of 281"):
         _store.hold_to_official("rafdb", counts, official, part=False)
+
+
+MEASURED = """
+import resource, sys
+from pathlib import Path
+from fer_bench import params
+from fer_bench.datasets import _store
+prepared = _store.prepare("rafdb", params.Prepare(source=sys.argv[1]), Path(sys.argv[2]))
+assert prepared.images.shape == (15339, 100, 100, 3)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss counts KiB on Linux only")
+def test_preparing_the_whole_release_takes_less_memory_than_its_pictures(release_sized, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, release_sized, tmp_path / "data"],
+        check=True, cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert int(done.stdout) < 350  # MiB, 75 of them Python and its packages; the pictures are 439
 
 
 # the official layout
