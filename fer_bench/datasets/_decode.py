@@ -95,7 +95,7 @@ def decode(content: bytes, form: Form = Form()) -> np.ndarray:  # noqa: B008 - i
         raise _too_large() from None
     # Pillow's ways to refuse broken files; a warning of it is one too, under _strictly
     except (Warning, OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
-        raise Refused(f"unreadable: {error}") from None
+        raise Refused(f"unreadable: {str(error) or 'cut off'}") from None
     return np.asarray(_formed(plain, form))
 
 

@@ -104,7 +104,7 @@ class Archive:
                 try:
                     return opened.read(entry)
                 except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, ValueError) as error:
-                    raise Refused(f"unreadable in the zip: {error}", fix=_ANEW) from None
+                    raise Refused(f"unreadable in the zip: {str(error) or 'cut off'}", fix=_ANEW) from None
 
             yield read
 
