@@ -1,4 +1,4 @@
-"""FER2013's pixels in the forms that people have them: npz, ``fer2013.csv``, ``icml_face_data.csv``, PNG files.
+"""FER2013's pixels in the forms that people have them: npz, ``fer2013.csv``, ``icml_face_data.csv``.
 
 The rows of ``fer2013.csv`` are the one stable name of a picture: FERPlus' vote tables follow them.
 """
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from fer_bench.errors import FerBenchError
 
@@ -23,6 +22,11 @@ GET = (
     "get fer2013.csv of the FER2013 challenge (Kaggle: 'Challenges in Representation Learning: Facial Expression "
     "Recognition Challenge') and, of the repository microsoft/FERPlus, fer2013new.csv and data/FER2013*/label.csv; "
     "put them into one folder as they are, and give it as source"
+)
+
+PNG_ANEW = (
+    "write it anew with generate_training_data.py of microsoft/FERPlus, 48×48 with eight bits of grey, or use "
+    "fer2013.csv (options.form: rows)"
 )
 
 _CSV_FILES = ("fer2013.csv", "icml_face_data.csv")
@@ -136,23 +140,3 @@ def _records(path: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
                 yield reader.line_num, (label, numbers, use)
     except (UnicodeDecodeError, csv.Error) as error:
         raise FerBenchError(f"{path}: not a CSV table: {error}", fix=GET) from None
-
-
-def read_png(path: Path) -> np.ndarray:
-    """Read one picture as the official script writes it.
-
-    Returns:
-        uint8 (48, 48).
-
-    Raises:
-        FerBenchError: If it is unreadable, or not 48×48 with eight bits of grey.
-    """
-    fix = "write it anew with generate_training_data.py of microsoft/FERPlus, or use fer2013.csv (options.form: rows)"
-    try:
-        with Image.open(path) as image:
-            mode, size, pixels = image.mode, image.size, np.asarray(image)
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow's three ways to refuse a broken PNG
-        raise FerBenchError(f"{path}: unreadable: {error}", fix=fix) from None
-    if mode != "L" or size != (SIDE_PX, SIDE_PX):
-        raise FerBenchError(f"{path}: {size[0]}×{size[1]}, mode {mode}; expected 48×48, mode L (grey)", fix=fix)
-    return pixels

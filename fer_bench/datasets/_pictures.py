@@ -21,6 +21,7 @@ class FilePictures:
         names: Row by row.
         form: What each is brought to.
         shape: (n, h, w) or (n, h, w, 3).
+        fix: What to do about one that is refused; empty: what the refusal says.
     """
 
     dataset: str
@@ -28,6 +29,7 @@ class FilePictures:
     names: list[str]
     form: Form
     shape: tuple[int, ...]
+    fix: str = ""
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.uint8))
 
     def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
@@ -61,7 +63,8 @@ class FilePictures:
                 self._decode(read, name)
             except Refused as one:
                 refused[name] = one
-        return _error(self.dataset, {name: refused[name] for name in self.names if name in refused}, len(self.names))
+        in_order = {name: refused[name] for name in self.names if name in refused}
+        return _error(self.dataset, in_order, len(self.names), self.fix)
 
 
 def shapes(dataset: str, files: Files, names: list[str], form: Form) -> Counter[tuple[int, ...]]:
@@ -93,9 +96,9 @@ def _words(shape: tuple[int, ...]) -> str:
     return f"{shape[1]}×{shape[0]} {'grey' if len(shape) == 2 else 'RGB'}"
 
 
-def _error(dataset: str, refused: dict[str, Refused], n: int) -> FerBenchError:
+def _error(dataset: str, refused: dict[str, Refused], n: int, fix: str = "") -> FerBenchError:
     said = first_of([f"{name} ({one.reason})" for name, one in refused.items()])
     return FerBenchError(
         f"{dataset}: {len(refused)} of {n} pictures cannot be used: {said}",
-        fix="; ".join(dict.fromkeys(one.fix for one in refused.values())),
+        fix=fix or "; ".join(dict.fromkeys(one.fix for one in refused.values())),
     )

@@ -1,6 +1,6 @@
 """FERPlus: FER2013's pictures, labelled anew by ten people each (Barsoum et al. 2016, arXiv:1608.01041).
 
-``source`` is a folder with FER2013's pixels (:mod:`fer_bench.datasets._fer2013` reads four forms) and, of the
+``source`` is a folder with FER2013's pixels (npz or CSV, :mod:`fer_bench.datasets._fer2013`; or PNG files) and, of the
 repository microsoft/FERPlus, ``fer2013new.csv`` and ``data/FER2013{Train,Valid,Test}/label.csv``.
 
 What the release does not say, and what is done about it (counted on the repository at ae2128ab):
@@ -30,9 +30,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from fer_bench.datasets import Dataset, Loaded, _ferplus_counts, _ferplus_rules
-from fer_bench.datasets._fer2013 import FOLDERS, GET, USAGES, Rows, read_png, read_rows
+from fer_bench.datasets import Dataset, Loaded, Pictures, _ferplus_counts, _ferplus_rules
+from fer_bench.datasets._decode import Form
+from fer_bench.datasets._fer2013 import FOLDERS, GET, PNG_ANEW, SIDE_PX, USAGES, Rows, read_rows
 from fer_bench.datasets._ferplus_toy import write_toy
+from fer_bench.datasets._files import Folder
+from fer_bench.datasets._pictures import FilePictures
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import EXPRESSIONS
 from fer_bench.params import Section
@@ -81,6 +84,7 @@ def load(source: Path, options: Options) -> Loaded:
     if not source.is_dir():
         raise FerBenchError(f"ferplus: no folder {source}", fix=GET)
     table = _read_fer2013new(source / "fer2013new.csv")
+    images: Pictures
     if options.form == "rows":
         pixels = read_rows(source)
         _check_rows(pixels, table, source, part=options.allow_part)
@@ -88,8 +92,15 @@ def load(source: Path, options: Options) -> Loaded:
         sources = [f"row {row}" for row in rows]
     else:
         rows, files = _png_files(source, table, part=options.allow_part)
-        images = np.stack([read_png(path) for path in files])
         sources = [path.relative_to(source).as_posix() for path in files]
+        images = FilePictures(
+            dataset="ferplus",
+            files=Folder(dict(zip(sources, files, strict=True))),
+            names=sources,
+            form=Form(),
+            shape=(len(files), SIDE_PX, SIDE_PX),
+            fix=PNG_ANEW,
+        )
     splits = np.array([_SPLIT_OF[usage] for usage in table.usages[rows]])
     ids = table.ids[rows] if options.form == "rows" else _stems(table.names[rows])
     votes, listed = table.votes[rows], np.full(len(rows), fill_value=True)

@@ -97,6 +97,12 @@ def test_one_bit_becomes_grey_with_two_levels(greys):
     assert set(np.unique(found)) == {0, 255}
 
 
+def test_a_cmyk_jpeg_becomes_rgb():
+    green = Image.new("RGB", (16, 16), (40, 200, 90))
+    found = decode(encoded(green.convert("CMYK"), "JPEG", quality=95))
+    np.testing.assert_allclose(found.astype(int), np.asarray(green), atol=4)
+
+
 def test_cmyk_becomes_rgb(colours):
     found = decode(encoded(Image.fromarray(colours).convert("CMYK"), "TIFF"))
     np.testing.assert_array_equal(found, colours)
