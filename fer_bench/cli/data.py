@@ -1,7 +1,7 @@
-"""``fer-bench data``: make data sets ready, and look for what is wrong with them."""
+"""``fer-bench data``: make data sets ready, look for what is wrong with them, and compare copies."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,13 +9,14 @@ from fer_bench.cli._common import AsJson, ParamsFile, say, show, wrote
 from fer_bench.errors import FerBenchError
 
 if TYPE_CHECKING:  # pandas takes 0.4 s to import, and this module is imported for every --help
-    from fer_bench.audits import Finding
-    from fer_bench.datasets._store import Prepared
+    import pandas as pd
+
+    from fer_bench.datasets._fingerprint import Fingerprint
     from fer_bench.params import Params, Prepare
 
 DATA = Path("data")
 
-app = typer.Typer(help="Make data sets ready and audit them.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Make data sets ready, audit them, compare copies.", no_args_is_help=True, rich_markup_mode=None)
 
 DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A name of `fer-bench list datasets`.")]
 
@@ -75,65 +76,123 @@ def audit(
     dataset: DatasetName,
     *,
     params: ParamsFile = Path("params.yaml"),
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if an audit is red.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look for wrong counts and exact copies.
+    """Look for what leaks and what is not as released; exit with 1 if an audit is red.
 
-    Writes results/GRID/audits/DATASET.json and the ids of equal pictures, DATASET_duplicates.csv.
+    Writes results/GRID/audits/DATASET.json, tables of ids beside it, and the gate that training asks. What is red is
+    trained on only if the grid says prepare.DATASET.accept: contaminated; then the exit code is 0 too.
 
     \b
     Examples:
       fer-bench data audit synthetic
-      fer-bench data audit ferplus --strict
+      fer-bench data audit ferplus --json
     """  # noqa: D301 - click's mark for lines that stay as they are
     import pandas as pd
 
     from fer_bench import registry
+    from fer_bench.audits import _write
     from fer_bench.datasets import _store
     from fer_bench.params import read
 
     grid = read(params)
     if dataset not in grid.prepare:
         registry.path_of("datasets", dataset)
-    folder = grid.results / "audits"
     prepared = _store.open_prepared(dataset, DATA)
-    findings: dict[str, Finding] = {
-        name: registry.load("audits", name).run(prepared) for name in registry.names("audits")
-    }
-    path = _write(findings, prepared, folder)
+    findings = {name: registry.load("audits", name).run(prepared) for name in registry.names("audits")}
+    path = _write.write(findings, prepared, grid.results)
     rows = [{"audit": name, "status": found.status, "why": found.why} for name, found in findings.items()]
     show(pd.DataFrame(rows, columns=["audit", "status", "why"]), as_json=as_json)
+    red = [name for name, found in findings.items() if found.status == "red"]
+    accepted = dataset in grid.prepare and grid.prepare[dataset].accept == "contaminated"
+    if red and not accepted:
+        say(f"wrote {path}; {dataset} is red ({', '.join(red)}): nothing is trained on it")
+        say(f"  fix: get the release as it is, or say prepare.{dataset}.accept: contaminated in {params}")
+        raise typer.Exit(1)
+    if red:
+        say(f"{dataset} is red ({', '.join(red)}), accepted in {params}: every table says so")
     wrote(path, then=f"fer-bench run METHOD --dataset {dataset} --seed SEED")
-    if strict and any(found.status == "red" for found in findings.values()):
-        say(f"{dataset}: an audit is red")
+
+
+@app.command()
+def fingerprint(
+    dataset: DatasetName,
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write; compressed if it ends with .xz.")],
+) -> None:
+    """Write down what a prepared data set holds, without pictures: counts, digests, perceptual hashes.
+
+    The file may be shared where pictures may not. As fer_bench/datasets/fingerprints/DATASET.csv, a copy of the release
+    becomes what other copies are held against.
+
+    \b
+    Examples:
+      fer-bench data fingerprint synthetic -o synthetic.csv
+      fer-bench data fingerprint rafdb -o fer_bench/datasets/fingerprints/rafdb.csv.xz
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    from fer_bench.datasets import _fingerprint
+
+    taken = _taken(dataset)
+    _fingerprint.write(taken, out)
+    say(f"{len(taken.rows)} pictures, {int(taken.rows['twins'].notna().sum())} of them with a twin in another split")
+    wrote(out, then=f"fer-bench data diff {out} ANOTHER")
+
+
+@app.command()
+def diff(
+    first: Annotated[str, typer.Argument(metavar="A", help="A prepared data set, or a fingerprint's file.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Likewise.")],
+    *,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write a CSV with a row per picture.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how two copies of a data set differ, picture by picture; exit with 1 if they do.
+
+    Each picture is the same, re-encoded, resized, re-aligned, unlike, missing or added, and may have been moved to
+    another split or relabelled.
+
+    \b
+    Examples:
+      fer-bench data diff ferplus fer_bench/datasets/fingerprints/ferplus.csv.xz
+      fer-bench data diff official.csv mine.csv -o differences.csv
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    import pandas as pd
+
+    from fer_bench.datasets import _difference
+
+    copies = [_copy(name) for name in (first, second)]
+    table = _difference.difference(*copies)
+    found = _difference.summary(table)
+    rows = [{"change": change, "n": n, "ids": _examples(table, change)} for change, n in found.items()]
+    show(pd.DataFrame(rows), as_json=as_json)
+    if copies[0].head.label_rule != copies[1].head.label_rule:
+        rules = " and ".join(repr(copy.head.label_rule) for copy in copies)
+        say(f"labels were not compared: the label rules are {rules}")
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        table.to_csv(out, index=False, lineterminator="\n")
+        wrote(out, then="read it")
+    if found["same"] < len(table) or found["moved"] or found["relabelled"]:
         raise typer.Exit(1)
 
 
-def _write(findings: "dict[str, Finding]", prepared: "Prepared", folder: Path) -> Path:
-    """Write what the audits found: one JSON, keys sorted, and each table of ids; equal findings give equal bytes."""
-    import json
+def _copy(name: str) -> "Fingerprint":
+    """Return the fingerprint of a prepared data set, or read one from a file."""
+    from fer_bench.datasets import _fingerprint
 
-    from fer_bench.audits import worst
+    return _taken(name) if (DATA / name / "info.json").exists() else _fingerprint.read(Path(name))
 
-    info = prepared.info
-    record: dict[str, Any] = {
-        "dataset": info.name,
-        "title": info.title,
-        "n_images": info.n_images,
-        "label_rule": info.label_rule,
-        "samples_digest": info.samples_digest,
-        "pixels_digest": info.pixels_digest,
-        "status": worst([found.status for found in findings.values()]),
-        "audits": {
-            name: {"status": found.status, "why": found.why, "numbers": found.numbers}
-            for name, found in findings.items()
-        },
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    for found in findings.values():
-        for short, table in found.tables.items():
-            table.to_csv(folder / f"{info.name}_{short}.csv", index=False, lineterminator="\n")
-    path = folder / f"{info.name}.json"
-    path.write_text(json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-    return path
+
+def _taken(dataset: str) -> "Fingerprint":
+    """Take a prepared data set's fingerprint; the search for twins takes a while."""
+    from fer_bench.audits import near_duplicates
+    from fer_bench.datasets import _fingerprint, _store
+
+    prepared = _store.open_prepared(dataset, DATA)
+    return _fingerprint.of(prepared, near_duplicates.twins(prepared))
+
+
+def _examples(table: "pd.DataFrame", change: str) -> str:
+    rows = table[table[change]] if change in {"moved", "relabelled"} else table[table["change"] == change]
+    named = rows["a"].fillna(rows["b"]).astype(str)
+    return ", ".join(named.head(3)) + (", …" if len(named) > 3 else "")

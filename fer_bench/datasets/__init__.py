@@ -90,8 +90,6 @@ class Dataset:
             official count.
         write_toy: Write a small copy in the official layout into a folder, for tests; None for embedded data sets.
         faces_may_be_shown: Whether pictures may be printed in a report.
-        known_test_copies: Test pictures that are in the release's training part too, pixel for pixel; an audit is red
-            beyond that number.
     """
 
     title: str
@@ -105,4 +103,3 @@ class Dataset:
     official_counts: Callable[[Any], Mapping[str, tuple[int, ...]] | None]
     write_toy: Callable[[Path], None] | None = None
     faces_may_be_shown: bool = False
-    known_test_copies: int = 0

@@ -16,6 +16,7 @@ from fer_bench.errors import FerBenchError
 from fer_bench.method import Method, Recipe, Weights
 from fer_bench.params import Params, Run
 from fer_bench.protocols import Parts, Protocol
+from fer_bench.tables import gate
 
 _CODE = ("fer_bench.training", "fer_bench.protocols", "fer_bench.metrics", "fer_bench.seeds", "baselines")
 
@@ -114,8 +115,8 @@ def resolve(params: Params, *, dataset: str, method: str, seed: int) -> Cell:
     """Look everything up that a run needs, and check that it fits together.
 
     Raises:
-        FerBenchError: For a data set, method or recipe that is not there, weights that cannot be had as asked, or parts
-            that the data set does not have.
+        FerBenchError: For a data set, method or recipe that is not there, weights that cannot be had as asked, data
+            that were not audited or are red, or parts that the data set does not have.
     """
     _check_in_grid("datasets", dataset, "prepare", list(params.prepare))
     _check_in_grid("methods", method, "methods", list(params.methods))
@@ -129,6 +130,13 @@ def resolve(params: Params, *, dataset: str, method: str, seed: int) -> Cell:
     recipe = found.recipes[choice.recipe]
     weights, weights_name = _weights(method, found, recipe, choice.weights)
     prepared = _store.open_prepared(dataset)
+    gate.check(
+        gate.path_of(params.results, dataset),
+        dataset=dataset,
+        samples_digest=prepared.info.samples_digest,
+        pixels_digest=prepared.info.pixels_digest,
+        accepted=params.prepare[dataset].accept == "contaminated",
+    )
     protocol: Protocol = registry.load("protocols", params.run.protocol)
     return Cell(
         dataset=prepared,
