@@ -28,6 +28,7 @@ from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 SIMILAR = 0.90
 """Similarity from which two pictures count as one photograph; docs/decisions/near-duplicates.md shows why there."""
@@ -39,7 +40,7 @@ _SIDE = 48  # of the pictures that are registered
 _SMALL = 32  # of those from which the first two steps take their numbers
 _COARSE = 0.67  # cosine from which a pair passes step 1: of copies turned by 10° with black corners, 94 in 100 pass
 _ALIKE = 0.80  # cosine from which a pair passes step 2
-_BLOCK = 1024  # rows of the pair matrix at a time
+_BLOCK = 512  # rows of the pair matrix at a time
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as Pillow's mode L
 _LEAST_OVERLAP = 0.5  # share of the picture that both must show
 
@@ -78,61 +79,55 @@ class Pair(NamedTuple):
     overlap: float
 
 
-def search(images: np.ndarray, *, least: float = SIMILAR) -> list[Pair]:
+def search(images: np.ndarray, rows: np.ndarray | None = None, *, least: float = SIMILAR) -> list[Pair]:
     """Find all pairs of pictures that show the same photograph.
 
     Args:
-        images: uint8 (n, h, w) or (n, h, w, 3), without exact duplicates (they would be found, at a price).
+        images: uint8 (n, h, w) or (n, h, w, 3), or a memory map of such; read one by one.
+        rows: Those to compare, without exact duplicates (they would be found, at a price); None: all.
         least: Similarity from which a pair is returned.
 
     Returns:
-        Pairs in the order of their rows. Blank pictures are in none.
+        Pairs of positions in ``rows``, sorted. Blank pictures are in none.
     """
-    grey = _grey(images)
+    grey = _grey(images, np.arange(len(images)) if rows is None else rows)
     live = np.flatnonzero(grey.reshape(len(grey), -1).std(axis=1) > BLANK_SD)
     grey = grey[live]
     if len(live) < 2:
         return []
     small = np.stack([cv2.resize(one, (_SMALL, _SMALL), interpolation=cv2.INTER_AREA) for one in grey])
-    candidates = list(_candidates(small.reshape(len(small), -1)))
-    with _one_thread_each(), ThreadPoolExecutor(os.cpu_count()) as pool:  # each pair stands for itself
-        registered = pool.map(lambda one: _register(grey, one), candidates, chunksize=64)
+    with _one_thread_each(), ThreadPoolExecutor(os.cpu_count()) as pool:  # blocks and pairs stand for themselves
+        numbers = _numbers(small.reshape(len(small), -1))
+        blocks = pool.map(lambda start: _candidates(numbers, start), range(0, len(live), _BLOCK))
+        candidates = [candidate for block in blocks for candidate in block]
+        registered = pool.map(lambda one: _register(grey, one), candidates)
         found = [pair for pair in registered if pair is not None and pair.similarity >= least]
     return sorted(pair._replace(a=int(live[pair.a]), b=int(live[pair.b])) for pair in found)
 
 
-def register(first: np.ndarray, second: np.ndarray) -> Pair | None:
-    """Compare two pictures (uint8, (h, w) or (h, w, 3)) without the first two steps; None if one is blank."""
-    grey = np.concatenate([_grey(first[None]), _grey(second[None])])
-    if (grey.reshape(2, -1).std(axis=1) <= BLANK_SD).any():
-        return None
-    small = np.stack([cv2.resize(one, (_SMALL, _SMALL), interpolation=cv2.INTER_AREA) for one in grey])
-    found = [_register(grey, one) for one in _candidates(small.reshape(2, -1), coarse=-2.0, alike=-2.0)]
-    return found[0] if found else None
-
-
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Keep OpenCV from threads of its own: on pictures of this size they only wait for each other."""
+    """Keep OpenCV and BLAS from threads of their own, which would wait for each other on a busy machine."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        yield
+        with threadpool_limits(1):
+            yield
     finally:
         cv2.setNumThreads(before)
 
 
-def _grey(images: np.ndarray) -> np.ndarray:
+def _grey(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return float32 (n, 48, 48), slightly smoothed, so that single pixels do not decide."""
-    out = np.empty((len(images), _SIDE, _SIDE), dtype=np.float32)
-    for row, image in enumerate(images):
-        one = image.astype(np.float32)
+    out = np.empty((len(rows), _SIDE, _SIDE), dtype=np.float32)
+    for place, row in enumerate(rows):
+        one = np.asarray(images[row], dtype=np.float32)
         if one.ndim == 3:
             one = one @ _LUMA
         if one.shape != (_SIDE, _SIDE):
             way = cv2.INTER_AREA if min(one.shape) > _SIDE else cv2.INTER_LINEAR
-            one = cv2.resize(one, (_SIDE, _SIDE), interpolation=way)
-        out[row] = cv2.GaussianBlur(one, (3, 3), 0.8)
+            one = np.asarray(cv2.resize(one, (_SIDE, _SIDE), interpolation=way), dtype=np.float32)
+        out[place] = cv2.GaussianBlur(one, (3, 3), 0.8)
     return out
 
 
@@ -143,32 +138,61 @@ class _Candidate(NamedTuple):
     view: View
 
 
-def _candidates(small: np.ndarray, *, coarse: float = _COARSE, alike: float = _ALIKE) -> Iterator[_Candidate]:
-    """Yield the pairs that pass steps 1 and 2; ``small`` is float32 (n, 32·32)."""
+class _Numbers(NamedTuple):
+    """What steps 1 and 2 compare, float32, a row per picture.
+
+    Attributes:
+        small: (n, 32·32) the pictures.
+        even: Slow waves that a mirror leaves.
+        odd: Slow waves whose sign a mirror changes.
+        fine: (2, n, m) finer waves of the picture and of its mirror image, of length 1.
+        mean: (m,) their mean over pictures.
+    """
+
+    small: np.ndarray
+    even: np.ndarray
+    odd: np.ndarray
+    fine: np.ndarray
+    mean: np.ndarray
+
+
+def _numbers(small: np.ndarray) -> _Numbers:
     maps = _maps()
     slow = small @ maps.slow.T
     slow = _unit(slow - slow.mean(axis=0))
-    even, odd = np.ascontiguousarray(slow[:, ~maps.slow_odd]), np.ascontiguousarray(slow[:, maps.slow_odd])
-    straight = small @ maps.fine.T
-    mean = straight.mean(axis=0)
-    straight = _unit(straight - mean)
-    either = np.stack([straight, np.where(maps.fine_odd, -straight, straight)])  # as it is, and mirrored
-    for start in range(0, len(small), _BLOCK):
-        stop = min(len(small), start + _BLOCK)
-        of_even, of_odd = even[start:stop] @ even[start:].T, odd[start:stop] @ odd[start:].T
-        places = np.flatnonzero((of_even + np.abs(of_odd)).ravel() > coarse)
-        a, b = np.divmod(places, len(small) - start)
-        later = b > a
-        a, b, mirrored = a[later], b[later], (of_odd.ravel()[places[later]] < 0).astype(np.intp)
-        views = (small[start:stop] @ maps.views.T).reshape(stop - start, len(_VIEWS), -1) - mean
-        views /= np.maximum(np.linalg.norm(views, axis=2, keepdims=True), 1e-6)
-        cuts = np.searchsorted(a, np.arange(stop - start + 1))
-        for row, (low, high) in enumerate(itertools.pairwise(cuts)):
-            alikeness = either[mirrored[low:high], start + b[low:high]] @ views[row].T
-            best = alikeness.argmax(axis=1)
-            for place in np.flatnonzero(alikeness.max(axis=1, initial=-2.0) > alike):
-                other = int(start + b[low + place])
-                yield _Candidate(start + row, other, bool(mirrored[low + place]), _VIEWS[best[place]])
+    fine = small @ maps.fine.T
+    mean = fine.mean(axis=0)
+    fine = _unit(fine - mean)
+    return _Numbers(
+        small=small,
+        even=np.ascontiguousarray(slow[:, ~maps.slow_odd]),
+        odd=np.ascontiguousarray(slow[:, maps.slow_odd]),
+        fine=np.stack([fine, np.where(maps.fine_odd, -fine, fine)]),
+        mean=mean,
+    )
+
+
+def _candidates(numbers: _Numbers, start: int) -> list[_Candidate]:
+    """Return the pairs of a block's rows with later rows that pass steps 1 and 2."""
+    n = len(numbers.small)
+    stop = min(n, start + _BLOCK)
+    of_even, of_odd = (waves[start:stop] @ waves[start:].T for waves in (numbers.even, numbers.odd))
+    places = np.flatnonzero((of_even + np.abs(of_odd)).ravel() > _COARSE)
+    a, b = np.divmod(places, n - start)
+    later = b > a
+    a, b, mirrored = a[later], b[later], (of_odd.ravel()[places[later]] < 0).astype(np.intp)
+    del of_even, of_odd
+    views = (numbers.small[start:stop] @ _maps().views.T).reshape(stop - start, len(_VIEWS), -1) - numbers.mean
+    views /= np.maximum(np.linalg.norm(views, axis=2, keepdims=True), 1e-6)
+    cuts = np.searchsorted(a, np.arange(stop - start + 1))
+    found = []
+    for row, (low, high) in enumerate(itertools.pairwise(cuts)):
+        alikeness = numbers.fine[mirrored[low:high], start + b[low:high]] @ views[row].T
+        best = alikeness.argmax(axis=1)
+        for place in np.flatnonzero(alikeness.max(axis=1, initial=-2.0) > _ALIKE):
+            other = int(start + b[low + place])
+            found.append(_Candidate(start + row, other, bool(mirrored[low + place]), _VIEWS[best[place]]))
+    return found
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

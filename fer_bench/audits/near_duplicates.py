@@ -3,9 +3,9 @@
 How pairs are found, and what similarity means, stands in :mod:`fer_bench.audits._near`. Exact copies count as twins
 here too, so that the twins table holds everything that links two splits.
 
-``green``: no test picture has a twin in train. ``amber``: some have, all of them known of the release (its official
-fingerprint lists them), or the release is in its official form and nobody has listed its twins. ``red``: test pictures
-have twins in train that the release is not known to have.
+``green``: no test picture has a twin in train. ``amber``: some have, and the release has them too: both pictures of
+each such pair stand in the official fingerprint, in the same splits; or, without a fingerprint, the data are in the
+release's official form. ``red``: others have.
 """
 
 from typing import Any
@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from fer_bench.audits import Audit, Finding, Status, _near
-from fer_bench.datasets import _fingerprint
-from fer_bench.datasets._store import Prepared
+from fer_bench.datasets import _difference, _fingerprint
+from fer_bench.datasets._store import Info, Prepared
 from fer_bench.tables.twins import twins as twins_schema
 
 _SPLIT_PAIRS = (("test", "train"), ("test", "val"), ("val", "train"))
@@ -28,9 +28,8 @@ def run(prepared: Prepared) -> Finding:
     table = _expanded(samples, pairs)
     linked = _linked(samples, table)
     official = _fingerprint.official(prepared.info.reader)
-    known = set() if official is None else _fingerprint.with_twin(official, "test", "train")
-    found = set(linked.loc[(linked["split"] == "test") & (linked["twin_split"] == "train"), "sample_id"])
-    beyond = sorted(found - known)
+    leaks = linked[(linked["split"] == "test") & (linked["twin_split"] == "train")]
+    beyond = None if official is None else _beyond(leaks, _of_the_release(prepared, official))
     labelled = table[(table["label_a"] >= 0) & (table["label_b"] >= 0)]
     numbers: dict[str, Any] = {
         "similar_from": _near.SIMILAR,
@@ -40,27 +39,42 @@ def run(prepared: Prepared) -> Finding:
         "pairs_by_splits": _by_splits(table),
         "pairs_with_conflicting_labels": int((labelled["label_a"] != labelled["label_b"]).sum()),
         **{f"{split}_with_twin_in_{other}": _counts(samples, linked, split, other) for split, other in _SPLIT_PAIRS},
-        "known_of_the_release": None if official is None else len(known),
         "beyond_the_release": beyond,
     }
-    status = _status(found, beyond, on_record=official is not None, unofficial=prepared.info.unofficial)
+    status: Status = "green"
+    if len(leaks):
+        trusted = official_form(prepared.info) if beyond is None else not beyond
+        status = "amber" if trusted else "red"
     return Finding(
         status=status,
-        why=_why(numbers, found, beyond, on_record=official is not None),
+        why=_why(numbers),
         numbers=numbers,
         tables={"near": table, "twins": linked},
     )
 
 
-def twins(prepared: Prepared) -> pd.DataFrame:
-    """Return the twins table (:mod:`fer_bench.tables.twins`) of a data set."""
-    return _linked(prepared.samples, _expanded(prepared.samples, _pairs(prepared)))
+def official_form(info: Info) -> bool:
+    """Say whether data are, by their form and counts alone, the release or a part of it."""
+    return info.official != "none" and not info.unofficial
+
+
+def _of_the_release(prepared: Prepared, official: _fingerprint.Fingerprint) -> set[str]:
+    """Return the ids of pictures that the release has in the same split, even if encoded or aligned otherwise."""
+    table = _difference.difference(official, _fingerprint.of(prepared))
+    kept = ~table["change"].isin(["unlike", "missing", "added"]) & ~table["moved"]
+    return set(table.loc[kept, "b"])
+
+
+def _beyond(leaks: pd.DataFrame, of_the_release: set[str]) -> list[str]:
+    """Return the ids of test pictures with a twin in train, where the release has not both."""
+    both = leaks[["sample_id", "twin_id"]].isin(of_the_release).all(axis=1)
+    return sorted(set(leaks.loc[~both, "sample_id"]))
 
 
 def _pairs(prepared: Prepared) -> list[_near.Pair]:
     """Search among distinct pictures; rows are those of the first sample with each picture."""
     first = np.flatnonzero(~prepared.samples.duplicated("digest").to_numpy(dtype=bool))
-    found = _near.search(np.asarray(prepared.images[first]))
+    found = _near.search(prepared.images, first)
     return [pair._replace(a=int(first[pair.a]), b=int(first[pair.b])) for pair in found]
 
 
@@ -149,28 +163,20 @@ def _counts(samples: pd.DataFrame, linked: pd.DataFrame, split: str, other: str)
     }
 
 
-def _status(found: set[str], beyond: list[str], *, on_record: bool, unofficial: str) -> Status:
-    if not found:
-        return "green"
-    if on_record:
-        return "red" if beyond else "amber"
-    return "red" if unofficial else "amber"
-
-
-def _why(numbers: dict[str, Any], found: set[str], beyond: list[str], *, on_record: bool) -> str:
-    n = numbers["test_with_twin_in_train"]
+def _why(numbers: dict[str, Any]) -> str:
+    n, beyond = numbers["test_with_twin_in_train"], numbers["beyond_the_release"]
     said = (
         f"{n['n']} of {n['of']} test pictures have a twin in train ({n['exact']} an exact copy), {n['labelled']} of "
         f"the {n['of_labelled']} labelled ones; {numbers['n_pairs']} near pairs in all"
     )
-    if not found:
+    if not n["n"]:
         return said
-    if not on_record:
+    if beyond is None:
         return f"{said}; no official fingerprint says which of them the release has"
     if not beyond:
-        return f"{said}; all of them are known of the release"
+        return f"{said}; the release has them too"
     named = ", ".join(beyond[:3]) + (", …" if len(beyond) > 3 else "")
-    return f"{said}; {len(beyond)} of them are not known of the release ({named})"
+    return f"{said}; {len(beyond)} of them the release does not have ({named})"
 
 
 audit = Audit(title="the same photograph twice, altered, within and between splits", run=run)

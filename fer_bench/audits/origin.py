@@ -11,7 +11,6 @@ import pandas as pd
 from fer_bench.audits import Audit, Finding, Status
 from fer_bench.datasets import _difference, _fingerprint
 from fer_bench.datasets._store import Info, Prepared
-from fer_bench.tables.twins import twins
 
 _FEW = 0.001
 
@@ -28,7 +27,7 @@ def run(prepared: Prepared) -> Finding:
             numbers={"fingerprint": None, "unofficial": info.unofficial},
             tables={"difference": pd.DataFrame(columns=list(_difference.COLUMNS))},
         )
-    table = _difference.difference(official, _fingerprint.of(prepared, twins.frame([])))
+    table = _difference.difference(official, _fingerprint.of(prepared))
     found = _difference.summary(table)
     compared = official.head.label_rule == info.label_rule
     status = _by_comparison(found, n=len(table), part=info.official == "part")

@@ -5,6 +5,7 @@
 """
 
 from fer_bench.audits import Audit, Finding, Status
+from fer_bench.audits.near_duplicates import official_form
 from fer_bench.datasets._store import Prepared
 
 
@@ -24,8 +25,7 @@ def run(prepared: Prepared) -> Finding:
     }
     if not len(known):
         return Finding(status="green", why="the release does not say who is who", numbers=numbers)
-    official = prepared.info.official == "complete" and not prepared.info.unofficial
-    status: Status = "green" if not shared else "amber" if official else "red"
+    status: Status = "green" if not shared else "amber" if official_form(prepared.info) else "red"
     return Finding(
         status=status,
         why=f"{len(shared)} of {len(splits)} people stand in more than one split, with {int(affected.sum())} pictures",

@@ -130,11 +130,9 @@ def fingerprint(
       fer-bench data fingerprint synthetic -o synthetic.csv
       fer-bench data fingerprint rafdb -o fer_bench/datasets/fingerprints/rafdb.csv.xz
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from fer_bench.datasets import _fingerprint
+    from fer_bench.datasets import _fingerprint, _store
 
-    taken = _taken(dataset)
-    _fingerprint.write(taken, out)
-    say(f"{len(taken.rows)} pictures, {int(taken.rows['twins'].notna().sum())} of them with a twin in another split")
+    _fingerprint.write(_fingerprint.of(_store.open_prepared(dataset, DATA)), out)
     wrote(out, then=f"fer-bench data diff {out} ANOTHER")
 
 
@@ -177,19 +175,12 @@ def diff(
 
 
 def _copy(name: str) -> "Fingerprint":
-    """Return the fingerprint of a prepared data set, or read one from a file."""
-    from fer_bench.datasets import _fingerprint
-
-    return _taken(name) if (DATA / name / "info.json").exists() else _fingerprint.read(Path(name))
-
-
-def _taken(dataset: str) -> "Fingerprint":
-    """Take a prepared data set's fingerprint; the search for twins takes a while."""
-    from fer_bench.audits import near_duplicates
+    """Take the fingerprint of a prepared data set, or read one from a file."""
     from fer_bench.datasets import _fingerprint, _store
 
-    prepared = _store.open_prepared(dataset, DATA)
-    return _fingerprint.of(prepared, near_duplicates.twins(prepared))
+    if (DATA / name / "info.json").exists():
+        return _fingerprint.of(_store.open_prepared(name, DATA))
+    return _fingerprint.read(Path(name))
 
 
 def _examples(table: "pd.DataFrame", change: str) -> str:

@@ -4,9 +4,7 @@ A comment line of JSON with title, label rule, picture size and counts, then a C
 
 * ``sample_id``, ``split``, ``label`` (the expression's name; empty where the label rule drops the sample),
 * ``digest``: of the decoded pixels (:func:`fer_bench.tables.samples.digest`),
-* ``hash``: 64 bits that survive re-encoding and resizing (:func:`perceptual_hash`), 16 hex digits,
-* ``twins``: the other splits in which the same photograph stands, joined by ``+``
-  (:mod:`fer_bench.audits.near_duplicates`).
+* ``hash``: 64 bits that survive re-encoding and resizing (:func:`perceptual_hash`), 16 hex digits.
 
 ``fer_bench/datasets/fingerprints/<reader>.csv`` or ``.csv.xz`` is the official fingerprint of a data set: copies are
 held against it. A file's name is its registration here too.
@@ -41,9 +39,9 @@ _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as Pi
 
 _SCHEMA = Schema(
     name="fingerprint",
-    columns={"sample_id": "str", "split": "str", "label": "str", "digest": "str", "hash": "str", "twins": "str"},
+    columns={"sample_id": "str", "split": "str", "label": "str", "digest": "str", "hash": "str"},
     key=("sample_id",),
-    optional=frozenset({"label", "twins"}),
+    optional=frozenset({"label"}),
     remake="fer-bench data fingerprint DATASET -o FILE",
 )
 
@@ -84,18 +82,10 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
     rows: pd.DataFrame
 
 
-def of(prepared: Prepared, twins: pd.DataFrame) -> Fingerprint:
-    """Take the fingerprint of a prepared data set.
-
-    Args:
-        prepared: The data set.
-        twins: Its twins table (:mod:`fer_bench.tables.twins`).
-    """
+def of(prepared: Prepared) -> Fingerprint:
+    """Take the fingerprint of a prepared data set."""
     info, samples = prepared.info, prepared.samples
     labels = samples["label"].to_numpy(dtype=int)
-    others = twins.groupby("sample_id")["twin_split"].agg(
-        lambda column: "+".join(sorted(set(column), key=SPLITS.index))
-    )
     rows = pd.DataFrame(
         {
             "sample_id": samples["sample_id"],
@@ -103,7 +93,6 @@ def of(prepared: Prepared, twins: pd.DataFrame) -> Fingerprint:
             "label": [EXPRESSIONS[label] if label >= 0 else None for label in labels],
             "digest": samples["digest"],
             "hash": [f"{value:016x}" for value in perceptual_hash(prepared.images)],
-            "twins": samples["sample_id"].map(others) if len(others) else None,
         }
     )
     head = Head(
@@ -174,16 +163,6 @@ def official(reader: str) -> Fingerprint | None:
     if len(found) > 1:
         raise FerBenchError(f"two official fingerprints: {found[0]} and {found[1]}", fix="remove one of them")
     return read(found[0]) if found else None
-
-
-def with_twin(fingerprint: Fingerprint, split: str, other: str) -> set[str]:
-    """Return the ids of a split's samples that have a twin in another split."""
-    rows = fingerprint.rows[fingerprint.rows["split"] == split]
-    return {
-        str(sample_id)
-        for sample_id, twins in zip(rows["sample_id"], rows["twins"].fillna(""), strict=True)
-        if other in twins.split("+")
-    }
 
 
 def perceptual_hash(images: Any) -> np.ndarray:  # noqa: ANN401 - an array, or a memory map of one
