@@ -74,6 +74,25 @@ def prepared_data(tmp_path_factory):
 
 @pytest.fixture
 def prepared_folder(grid_folder, prepared_data):
-    """A working folder with the small grid and its data set."""
+    """A working folder with the small grid, its data set, and the gate of an audit that let it pass."""
+    from fer_bench import params
+    from fer_bench.datasets import _store
+    from fer_bench.tables import gate
+
     shutil.copytree(prepared_data, grid_folder / "data")
+    info = _store.open_prepared("synthetic").info
+    passed = gate.Gate(
+        dataset="synthetic", samples_digest=info.samples_digest, pixels_digest=info.pixels_digest, red=[]
+    )
+    gate.write(passed, gate.path_of(params.read().results, "synthetic"))
     return grid_folder
+
+
+@pytest.fixture
+def no_fingerprint(tmp_path_factory, monkeypatch):
+    """No data set has an official fingerprint: toys are not the release, and need not pass for it."""
+    from fer_bench.datasets import _fingerprint
+
+    folder = tmp_path_factory.mktemp("fingerprints")
+    monkeypatch.setattr(_fingerprint, "FOLDER", folder)
+    return folder

@@ -5,15 +5,18 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from fer_bench import params
+from fer_bench.audits import Audit, Finding, exact_duplicates
 from fer_bench.cli.main import app
 from fer_bench.datasets import ferplus
 from fer_bench.errors import FerBenchError
+from fer_bench.training import cell as cells
 
 runner = CliRunner()
 
 
 @pytest.fixture
-def toy_grid(grid_folder):
+def toy_grid(grid_folder, no_fingerprint):
     """A working folder whose grid has the toy copy of FERPlus."""
     ferplus.write_toy(grid_folder / "release")
     text = (grid_folder / "params.yaml").read_text()
@@ -104,18 +107,96 @@ def test_audit_writes_the_same_bytes_each_time(toy_grid):
     assert contents(toy_grid / "results" / "tiny" / "audits") == first
 
 
-@pytest.mark.parametrize(("arguments", "code"), [((), 0), (("--strict",), 1)])
-def test_red_ends_the_program_with_1_only_if_asked(toy_grid, monkeypatch, arguments, code):
-    from fer_bench.audits import Finding, exact_duplicates
+RED = Audit(title="red", run=lambda _: Finding(status="red", why="planted", numbers={}))
 
+
+def accepting(folder):
+    path = folder / "params.yaml"
+    path.write_text(path.read_text().replace("source: release,", "source: release, accept: contaminated,"))
+
+
+def test_red_ends_the_program_with_1_and_stops_training(toy_grid, monkeypatch):
+    monkeypatch.setattr(exact_duplicates, "audit", RED)
     fer_bench("prepare", "ferplus")
-    red = exact_duplicates.Audit(title="red", run=lambda _: Finding(status="red", why="planted", numbers={}))
-    monkeypatch.setattr(exact_duplicates, "audit", red)
-    found = fer_bench("audit", "ferplus", *arguments)
-    assert found.exit_code == code
+    found = fer_bench("audit", "ferplus")
+    assert found.exit_code == 1
+    assert "accept: contaminated" in found.output
     assert (toy_grid / "results" / "tiny" / "audits" / "ferplus.json").exists()
+    with pytest.raises(FerBenchError, match="exact_duplicates red") as caught:
+        cells.resolve(params.read(), dataset="ferplus", method="majority_class", seed=0)
+    assert "prepare.ferplus.accept: contaminated" in caught.value.fix
 
 
-def test_strict_lets_amber_pass(toy_grid):
+def test_red_that_the_grid_accepts_is_trained_on(toy_grid, monkeypatch):
+    accepting(toy_grid)
+    monkeypatch.setattr(exact_duplicates, "audit", RED)
     fer_bench("prepare", "ferplus")
-    assert fer_bench("audit", "ferplus", "--strict").exit_code == 0
+    found = fer_bench("audit", "ferplus")
+    assert found.exit_code == 0
+    assert "every table says so" in found.output
+    assert cells.resolve(params.read(), dataset="ferplus", method="majority_class", seed=0).n_classes == 8
+
+
+def test_amber_ends_with_0(toy_grid):
+    fer_bench("prepare", "ferplus")
+    assert fer_bench("audit", "ferplus").exit_code == 0
+
+
+def test_nothing_is_trained_before_an_audit(toy_grid):
+    fer_bench("prepare", "ferplus")
+    with pytest.raises(FerBenchError, match="was not audited") as caught:
+        cells.resolve(params.read(), dataset="ferplus", method="majority_class", seed=0)
+    assert caught.value.fix == "fer-bench data audit ferplus"
+
+
+def test_an_audit_of_other_data_does_not_count(toy_grid):
+    fer_bench("prepare", "ferplus")
+    fer_bench("audit", "ferplus")
+    path = toy_grid / "params.yaml"
+    path.write_text(path.read_text().replace("allow_part: true", "allow_part: true, rule: argmax8"))
+    fer_bench("prepare", "ferplus")
+    with pytest.raises(FerBenchError, match="other data were audited"):
+        cells.resolve(params.read(), dataset="ferplus", method="majority_class", seed=0)
+
+
+def test_the_gate_is_the_same_whatever_an_audit_says_in_words(toy_grid, monkeypatch):
+    fer_bench("prepare", "ferplus")
+    fer_bench("audit", "ferplus")
+    gate = toy_grid / "results" / "tiny" / "audits" / "ferplus_gate.json"
+    before = gate.read_bytes()
+    other = Audit(title="other", run=lambda _: Finding(status="green", why="other words", numbers={"n": 1}))
+    monkeypatch.setattr(exact_duplicates, "audit", other)
+    fer_bench("audit", "ferplus")
+    assert gate.read_bytes() == before
+
+
+def test_a_fingerprint_of_the_same_data_shows_no_difference(toy_grid):
+    fer_bench("prepare", "ferplus")
+    assert fer_bench("fingerprint", "ferplus", "-o", "one.csv").exit_code == 0
+    found = fer_bench("diff", "one.csv", "ferplus", "--json")
+    assert found.exit_code == 0
+    assert {row["change"]: row["n"] for row in json.loads(found.stdout)}["same"] == 111
+
+
+def test_a_changed_copy_is_named_and_ends_with_1(toy_grid):
+    fer_bench("prepare", "ferplus")
+    fer_bench("fingerprint", "ferplus", "-o", "one.csv.xz")
+    labels = toy_grid / "release" / "data" / "FER2013Test" / "label.csv"
+    text = labels.read_text().splitlines()
+    name, box, _ = text[3].split('"')
+    text[3] = f'{name}"{box}",0,0,0,0,0,0,9,1,0,0'  # fear instead of sadness
+    labels.write_text("\n".join([*text, ""]))
+    fer_bench("prepare", "ferplus")
+    found = fer_bench("diff", "one.csv.xz", "ferplus", "-o", "differences.csv", "--json")
+    assert found.exit_code == 1
+    rows = {row["change"]: row for row in json.loads(found.stdout)}
+    assert (rows["same"]["n"], rows["relabelled"]["n"]) == (111, 1)
+    written = (toy_grid / "differences.csv").read_text().splitlines()
+    assert sum("True" in line for line in written) == 1
+
+
+def test_a_file_that_is_no_fingerprint_is_refused(toy_grid):
+    (toy_grid / "other.csv").write_text("a,b\n1,2\n")
+    found = fer_bench("diff", "other.csv", "other.csv")
+    assert isinstance(found.exception, FerBenchError)
+    assert "fer-bench data fingerprint" in found.exception.fix

@@ -35,9 +35,10 @@ def program(*arguments, cwd=None):
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_the_verbs_are_those_of_the_pipeline_and_four_more():
+def test_the_verbs_are_those_of_the_pipeline_and_five_more():
     assert {" ".join(name) for name in VERBS} == {
-        "doctor", "list", "describe", "data prepare", "data audit", "run", "score", "adjust", "compare", "verdict", "report",
+        "doctor", "list", "describe", "data prepare", "data audit", "data fingerprint", "data diff", "run", "score",
+        "adjust", "compare", "verdict", "report",
     }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ EXCEPTED = {
     "fer_bench/stats/__init__.py": "holds nothing",
     "fer_bench/tables/runs.py": "the record's form; a run whose record does not fit is refused when it is read",
     "fer_bench/tables/history.py": "the form of a table; the same holds",
+    "fer_bench/tables/gate.py": "says whether anything is trained, not what comes of it",
 }
 # What the registry finds by a name that a stage's template holds.
 TEMPLATES = {"methods": "baselines/${item.method}.py", "datasets": "fer_bench/datasets/${key}.py"}
@@ -51,15 +52,16 @@ def needed(stage):
             continue
         if kind in TEMPLATES:
             found.add(TEMPLATES[kind])
-            if kind == "methods" and stage == "run":
-                for name in registry.names("methods"):
-                    found |= {str(file) for file in closure(registry.path_of("methods", name))[0]}
-            if kind == "datasets":
-                for name in registry.names("datasets"):
-                    found |= {str(file) for file in closure(registry.path_of("datasets", name))[0]}
-        else:
-            found |= {str(registry.path_of(kind, name).relative_to(ROOT)) for name in registry.names(kind)}
+        if kind != "methods" or stage == "run":
+            found |= imported(kind)
     return found - EXCEPTED.keys()
+
+
+def imported(kind):
+    """What the things of a kind import; of those without a template, their own files too."""
+    paths = [registry.path_of(kind, name) for name in registry.names(kind)]
+    own = set() if kind in TEMPLATES else {str(path.relative_to(ROOT)) for path in paths}
+    return own | {str(file) for path in paths for file in closure(path)[0]}
 
 
 def covered(file, deps):

@@ -1,15 +1,26 @@
 """Audits: what they count, and when they turn amber or red."""
 
 import dataclasses
+import io
 import json
 
 import msgspec
 import numpy as np
 import pytest
+from PIL import Image
 
 from fer_bench import params, registry
-from fer_bench.audits import counts, exact_duplicates, worst
-from fer_bench.datasets import _store, ferplus
+from fer_bench.audits import (
+    counts,
+    exact_duplicates,
+    near_duplicates,
+    order_leak,
+    origin,
+    pictures,
+    subjects,
+    worst,
+)
+from fer_bench.datasets import _fingerprint, _store, ferplus
 from fer_bench.errors import FerBenchError
 
 TOY_OPTIONS = {"allow_part": True}
@@ -35,11 +46,6 @@ def with_pictures_of(store, pairs):
     for to, sample in pairs:
         images[place[to]], digests[place[to]] = images[place[sample]], digests[place[sample]]
     return dataclasses.replace(store, images=images, samples=store.samples.assign(digest=digests))
-
-
-def known(monkeypatch, n):
-    dataset = dataclasses.replace(ferplus.dataset, known_test_copies=n)
-    monkeypatch.setattr(registry, "load", lambda _kind, _name: dataset)
 
 
 def test_a_copy_of_a_test_picture_in_train_is_found_and_its_ids_listed(store):
@@ -93,38 +99,206 @@ def test_a_sample_that_the_label_rule_drops_is_not_a_conflict(store):
     assert exact_duplicates.run(changed(mixed, label=labels)).numbers["groups_with_conflicting_labels"] == 0
 
 
-def test_blank_pictures_are_counted(store):
+def with_pictures(store, changes):
+    """The store in which rows have other pictures."""
     images, digests = np.array(store.images), store.samples["digest"].copy()
-    images[3] = 7
-    digests[3] = exact_duplicates.samples_table.digest(images[3])
-    blank = dataclasses.replace(store, images=images, samples=store.samples.assign(digest=digests))
-    assert exact_duplicates.run(store).numbers["n_blank"] == 0
-    assert exact_duplicates.run(blank).numbers["n_blank"] == 1
+    for row, image in changes.items():
+        images[row], digests[row] = image, exact_duplicates.samples_table.digest(image)
+    return dataclasses.replace(store, images=images, samples=store.samples.assign(digest=digests))
 
 
-@pytest.mark.parametrize(("n", "status"), [(0, "red"), (1, "amber"), (288, "amber")])
-def test_more_copies_than_the_release_has_are_red(store, monkeypatch, n, status):
-    known(monkeypatch, n)
-    assert exact_duplicates.run(store).status == status
+def test_blank_pictures_are_named_and_many_of_them_are_red(store):
+    flat = np.full((48, 48), 7, dtype=np.uint8)
+    assert pictures.run(store).status == "green"
+    rows = store.samples.index[store.samples["label"] >= 0]
+    one = pictures.run(with_pictures(store, {rows[3]: flat}))
+    assert one.numbers["blank"] == [store.samples["sample_id"][rows[3]]]
+    assert (one.numbers["n_blank"], one.numbers["n_constant"], one.status) == (1, 1, "amber")
+    assert pictures.run(with_pictures(store, dict.fromkeys(rows[:5], flat))).status == "red"
 
 
-def test_copies_within_a_split_alone_are_green(store, monkeypatch):
-    known(monkeypatch, 0)
+def test_pictures_below_32_pixels_are_said_to_be_tiny(store):
+    info = msgspec.structs.replace(store.info, image_shape=(24, 48))
+    found = pictures.run(dataclasses.replace(store, images=store.images[:, :24], info=info))
+    assert found.status == "amber"
+    assert "too small" in found.why
+
+
+def test_copies_across_splits_are_amber_and_copies_within_one_are_green(store):
+    assert exact_duplicates.run(store).status == "amber"
     no_leak = store.samples["split"].mask(store.samples["sample_id"] == "fer0000000", "test")
     found = exact_duplicates.run(changed(store, split=no_leak))
     assert (found.status, found.numbers["n_groups"]) == ("green", 1)
 
 
-def test_no_copies_at_all_are_green_with_an_empty_table(store, monkeypatch):
-    known(monkeypatch, 0)
-    alone = store.samples["sample_id"] != "fer0000074"
-    images = np.array(store.images)[alone.to_numpy(dtype=bool)]
-    found = exact_duplicates.run(
-        dataclasses.replace(store, images=images, samples=store.samples[alone].reset_index(drop=True))
-    )
+def without(store, sample_id):
+    kept = store.samples["sample_id"] != sample_id
+    images = np.array(store.images)[kept.to_numpy(dtype=bool)]
+    return dataclasses.replace(store, images=images, samples=store.samples[kept].reset_index(drop=True))
+
+
+def test_no_copies_at_all_are_green_with_an_empty_table(store):
+    found = exact_duplicates.run(without(store, "fer0000074"))
     assert (found.status, found.numbers["largest_group"]) == ("green", 0)
     assert list(found.tables["duplicates"].columns) == ["digest", "sample_id", "split", "label", "source"]
     assert found.tables["duplicates"].empty
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """Drawn faces, prepared: 120 to train, 30 to validate, 60 to test."""
+    choice = params.Prepare(source="drawn", options={"n_train": 120, "n_val": 30, "n_test": 60, "size_px": 64})
+    return _store.prepare("synthetic", choice, tmp_path_factory.mktemp("faces"))
+
+
+def rows_of(store, split):
+    return store.samples.index[store.samples["split"] == split]
+
+
+def planted(faces):
+    """Faces whose first train picture is the first test picture mirrored, and whose second is the second's copy."""
+    test, train = rows_of(faces, "test"), rows_of(faces, "train")
+    return with_pictures(
+        faces, {train[0]: np.ascontiguousarray(faces.images[test[0]][:, ::-1]), train[1]: faces.images[test[1]]}
+    )
+
+
+def test_twins_are_listed_from_both_sides_with_their_kind(faces, no_fingerprint):
+    found = near_duplicates.run(planted(faces))
+    test, train = (list(faces.samples["sample_id"][rows_of(faces, split)[:2]]) for split in ("test", "train"))
+    linked = found.tables["twins"].set_index(["sample_id", "twin_id"])
+    assert linked.loc[(test[0], train[0]), "kind"] == linked.loc[(train[0], test[0]), "kind"] == "near"
+    assert linked.loc[(test[1], train[1]), "kind"] == linked.loc[(train[1], test[1]), "kind"] == "exact"
+    near = found.tables["near"]
+    pair = near[near["a"].isin([test[0], train[0]]) & near["b"].isin([test[0], train[0]])].iloc[0]
+    assert pair["mirrored"]
+    assert pair["similarity"] > 0.99
+    assert {test[0], test[1]} <= set(found.tables["twins"]["sample_id"])
+
+
+@pytest.mark.parametrize(
+    ("official", "unofficial", "status"),
+    [("complete", "", "amber"), ("part", "", "amber"), ("none", "", "red"), ("complete", "class folders", "red")],
+)
+def test_without_a_fingerprint_the_form_decides_about_twins(faces, no_fingerprint, official, unofficial, status):
+    info = msgspec.structs.replace(faces.info, official=official, unofficial=unofficial)
+    found = near_duplicates.run(dataclasses.replace(planted(faces), info=info))
+    assert found.status == status
+    assert found.numbers["beyond_the_release"] is None
+
+
+def as_official(store, folder):
+    _fingerprint.write(_fingerprint.of(store), folder / f"{store.info.reader}.csv")
+
+
+def test_twins_that_the_release_has_are_amber_and_others_red(faces, no_fingerprint):
+    as_official(planted(faces), no_fingerprint)
+    own = near_duplicates.run(planted(faces))
+    assert (own.status, own.numbers["beyond_the_release"]) == ("amber", [])
+    test, train = rows_of(faces, "test"), rows_of(faces, "train")
+    more = with_pictures(planted(faces), {train[5]: np.ascontiguousarray(faces.images[test[7]][:, ::-1])})
+    found = near_duplicates.run(more)
+    assert found.status == "red"
+    assert faces.samples["sample_id"][test[7]] in found.numbers["beyond_the_release"]
+    assert not {*faces.samples["sample_id"][test[:2]]} & {*found.numbers["beyond_the_release"]}
+
+
+def test_a_copy_that_equals_the_official_fingerprint_is_green_whatever_its_form(faces, no_fingerprint):
+    as_official(faces, no_fingerprint)
+    info = msgspec.structs.replace(faces.info, unofficial="class folders")
+    found = origin.run(dataclasses.replace(faces, info=info))
+    assert (found.status, found.numbers["fingerprint"]["same"]) == ("green", 210)
+    assert found.tables["difference"].empty
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "said"),
+    [
+        ({"official": "complete"}, "green", "in the form of the release"),
+        ({"official": "part"}, "amber", "a part of the release"),
+        ({"official": "none", "unofficial": "class folders"}, "red", "never compared"),
+    ],
+)
+def test_without_a_fingerprint_origin_goes_by_the_form(faces, no_fingerprint, form, status, said):
+    found = origin.run(dataclasses.replace(faces, info=msgspec.structs.replace(faces.info, **form)))
+    assert found.status == status
+    assert said in found.why
+
+
+def reencoded(image):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=60)
+    return np.asarray(Image.open(file))
+
+
+def test_a_copy_that_was_encoded_anew_is_amber(faces, no_fingerprint):
+    as_official(faces, no_fingerprint)
+    found = origin.run(with_pictures(faces, {row: reencoded(faces.images[row]) for row in range(0, 210, 3)}))
+    assert found.status == "amber"
+    assert found.numbers["fingerprint"]["re-encoded"] == 70
+    assert set(found.tables["difference"]["change"]) == {"re-encoded"}
+
+
+def test_a_test_picture_moved_to_train_is_red(faces, no_fingerprint):
+    as_official(faces, no_fingerprint)
+    moved = rows_of(faces, "test")[0]
+    found = origin.run(changed(faces, split=faces.samples["split"].mask(faces.samples.index == moved, "train")))
+    assert found.status == "red"
+    assert found.numbers["fingerprint"]["moved"] == 1
+
+
+def test_a_picture_that_the_release_lacks_is_red(faces, no_fingerprint):
+    as_official(without(faces, faces.samples["sample_id"][4]), no_fingerprint)
+    found = origin.run(faces)
+    assert (found.status, found.numbers["fingerprint"]["added"]) == ("red", 1)
+
+
+def test_labels_under_another_rule_are_not_compared(faces, no_fingerprint):
+    as_official(faces, no_fingerprint)
+    info = msgspec.structs.replace(faces.info, label_rule="another")
+    other = changed(dataclasses.replace(faces, info=info), label=(faces.samples["label"] + 1) % 7)
+    found = origin.run(other)
+    assert (found.status, found.numbers["fingerprint"]["relabelled"]) == ("green", 0)
+    assert "labels were not compared" in found.why
+
+
+# RAF-DB's test pictures: anger, disgust, fear, happiness, neutral, sadness, surprise: the order of folders' names
+RAFDB_TEST = (162, 160, 74, 1185, 680, 478, 329)
+
+
+def test_the_order_leak_of_rafdb_is_the_one_on_record(rng):
+    by_class = np.repeat(np.arange(7), RAFDB_TEST)
+    assert round(order_leak.share_of_mates(by_class), 3) == 0.977
+    assert round(order_leak.shuffled(by_class), 3) == 0.240
+    shuffles = [order_leak.share_of_mates(rng.permutation(by_class)) for _ in range(50)]
+    assert np.mean(shuffles) == pytest.approx(order_leak.shuffled(by_class), abs=0.002)
+
+
+def test_a_share_of_mates_by_hand(monkeypatch):
+    # batches 0 0 1 and 1: the lone last picture has no mates; shares 1/2, 1/2, 0
+    monkeypatch.setattr(order_leak, "BATCH_SIZE", 3)
+    assert order_leak.share_of_mates(np.array([0, 0, 1, 1])) == pytest.approx(1 / 3)
+
+
+def test_a_list_sorted_by_class_is_amber(faces):
+    assert order_leak.run(faces).status == "green"
+    by_class = faces.samples["label"].rank(method="first").astype(int)
+    found = order_leak.run(changed(faces, position=by_class))
+    # val's 30 pictures are one batch in any order
+    assert (found.status, found.numbers["leaking"]) == ("amber", ["train", "test"])
+
+
+@pytest.mark.parametrize(("official", "status"), [("complete", "amber"), ("none", "red")])
+def test_people_in_two_splits_are_named(faces, official, status):
+    assert subjects.run(faces).status == "green"
+    info = msgspec.structs.replace(faces.info, official=official)
+    shared = faces.samples["subject"].mask(faces.samples.index == rows_of(faces, "test")[0], "synth_train_p00001")
+    found = subjects.run(changed(dataclasses.replace(faces, info=info), subject=shared))
+    assert (found.status, found.numbers["shared"]) == (status, ["synth_train_p00001"])
+
+
+def test_unknown_subjects_are_green(store):
+    assert subjects.run(store).why == "the release does not say who is who"
 
 
 def test_pictures_that_are_not_those_prepared_are_an_error(store):
@@ -189,3 +363,17 @@ def test_the_release_has_the_duplicates_on_record(ferplus_folder, tmp_path):
     assert n["groups_with_unequal_votes"] == 0  # fer2013new.csv gives all copies the same votes
     assert found.status == "amber"
     assert counts.run(prepared).status == "green"
+    assert origin.run(prepared).numbers["fingerprint"]["same"] == 35_887
+
+
+@pytest.mark.data
+def test_the_release_has_more_twins_than_exact_copies(ferplus_folder, tmp_path):
+    prepared = _store.prepare("ferplus", params.Prepare(source=str(ferplus_folder)), tmp_path)
+    found = near_duplicates.run(prepared)
+    twins = found.numbers["test_with_twin_in_train"]
+    # another rounding may move a pair across the threshold
+    assert (twins["exact"], twins["of"], twins["of_labelled"]) == (288, 3589, 3137)
+    assert twins["n"] == pytest.approx(932, abs=5)
+    assert twins["labelled"] == pytest.approx(793, abs=5)
+    assert found.numbers["beyond_the_release"] == []
+    assert found.status == "amber"

@@ -203,7 +203,7 @@ def test_a_contradiction_stops_the_run_before_it_trains(prepared_folder, old, ne
         carry_out(params.read(), dataset="synthetic", method=name, seed=0)
     assert problem in caught.value.problem
     assert fix in caught.value.fix
-    assert not params.read().results.exists()
+    assert not (params.read().results / "runs").exists()
 
 
 def test_a_data_set_that_is_not_prepared_is_named_with_the_command(grid_folder):
