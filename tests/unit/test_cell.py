@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from fer_bench import params
+from fer_bench import params, registry
 from fer_bench.datasets import _store
 from fer_bench.errors import FerBenchError
 from fer_bench.method import EarlyStop, Method, Phase, Recipe, Training, Weights
@@ -122,6 +122,48 @@ def test_stored_features_give_the_logits_of_the_trunk_in_the_loop(cell):
     assert in_loop.facts["settings"]["features"] == "computed in the loop"
     assert np.abs(stored.logits["last"] - in_loop.logits["last"]).max() < 5e-3
     assert np.abs(stored.logits["last"]).max() > 0.1
+
+
+@pytest.mark.parametrize("name", ["conv_cut", "patt_lite"])
+def test_the_released_heads_compute_the_same_from_stored_features_of_mirrored_pictures_too(cell, name):
+    """Heads at full size and at the settings of both phases; trunks at toy size, settled on the pictures."""
+    found = registry.load("methods", name)
+    training = dataclasses.replace(found.recipes["code_flip"].training, image_size_px=48, batch_size=16)
+    torch.manual_seed(0)
+    net = found.build(found.recipes["toy_code"].options, n_classes=7, weights=Weights("none"))
+    for layer in net.trunk.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = 1.0
+    rows = cell.parts.train[:32]
+    images, labels = cell.dataset.images, cell.labels
+    seen = pictures.resize(pictures.as_tensor(torch.from_numpy(images[rows])), 48)
+    with torch.no_grad():
+        net.train()(seen)
+        grid = net.trunk(seen)
+        for _ in range(400):  # Keras' averages move by a hundredth per step
+            net.head(grid)
+    net.eval()
+    device = torch.device("cpu")
+    trunk_digest = features.digest_of(net.trunk, images.shape[1:], side=48, device=device)
+    both = tuple(
+        features.stored(net.trunk, trunk_digest, images, rows, side=48, mirrored=mirrored, device=device)
+        for mirrored in (False, True)
+    )
+    model = module.RunnerModel(net, training, weights=[torch.ones(7)] * 2, loss=None, couples_batch=True).eval()
+    parts = [Part(images, rows, labels[rows], 0, features=views) for views in (None, both)]
+    unchanged = [Part(images, rows, labels[rows], 0, features=views) for views in (None, (both[0], None))]
+    for phase in (0, 1):
+        model.enter_phase(phase)
+        for part in parts:
+            part.set_epoch(phase)
+        with torch.no_grad():
+            losses = [model(**part.__getitems__(range(32)), mode="loss")["loss"].item() for part in parts]
+        in_loop, stored = (loop.predict(model, part) for part in unchanged)
+        spread = in_loop.std()
+        assert spread > 1e-3
+        assert np.abs(stored - in_loop).max() < 0.02 * spread
+        assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+    assert 0 < pictures.mirrored_half(parts[0]._draws).sum() < 32
 
 
 def test_features_are_computed_once_for_the_same_trunk_and_pictures(cell):
