@@ -86,6 +86,12 @@ def train(cell: Cell, launcher: str) -> Outcome | None:
 def _build(cell: Cell) -> RunnerModel:
     training = cell.recipe.training
     assert training is not None and cell.method.build is not None  # noqa: S101, PT018 - Method checks it
+    if cell.parts.select is None and any("val_accuracy" in phase.watched for phase in training.phases):
+        raise FerBenchError(
+            f"recipe {cell.recipe_name} stops, or lowers its learning rate, by the accuracy on a part that selects; "
+            "this protocol has none",
+            fix="set run.protocol to honest, or choose a recipe of fixed length",
+        )
     torch.manual_seed(seeds.derive(cell.seed, "initial weights"))
     net = cell.method.build(cell.recipe.options, n_classes=cell.n_classes, weights=cell.weights)
     _check_size(net, training.image_size_px)

@@ -249,6 +249,15 @@ def test_last_is_the_epoch_that_a_phase_has_gone_back_to(cell):
     assert right == pytest.approx(outcome.sealed[0]["test_accuracy"])
 
 
+def test_rules_that_look_at_validation_need_a_part_that_selects(cell):
+    rule = EarlyStop(watch="val_accuracy", patience=2, min_delta=0.0, restore=True)
+    asked = with_phases(cell, dataclasses.replace(FROZEN, early_stop=rule))
+    with pytest.raises(FerBenchError, match="by the accuracy on a part that selects") as caught:
+        gradient.train(dataclasses.replace(asked, parts=cell.parts._replace(select=None)), "none")
+    assert "run.protocol to honest" in caught.value.fix
+    assert not features.FOLDER.exists()
+
+
 def test_pictures_too_small_for_the_network_stop_the_run_before_features_are_computed(cell):
     with pytest.raises(FerBenchError, match="takes no pictures of 4 × 4 px") as caught:
         gradient.train(with_phases(cell, FROZEN, image_size_px=4), "none")

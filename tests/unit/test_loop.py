@@ -204,13 +204,6 @@ def test_the_training_accuracy_is_that_of_the_batches_as_they_were_trained_on(pa
     assert fitted.history[0]["train_accuracy"] == pytest.approx(accuracy)
 
 
-def test_rules_that_look_at_validation_need_a_part_that_selects(parts, tmp_path):
-    with pytest.raises(FerBenchError, match="by the accuracy on a part that selects") as caught:
-        fit(wrapped(TWO_PHASES), parts, tmp_path / "run", validate=False)
-    assert "run.protocol: honest" in caught.value.fix
-    assert not (tmp_path / "run").exists()
-
-
 def test_a_loss_that_is_not_finite_is_a_divergence(parts, tmp_path):
     with pytest.raises(loop.DivergedError, match="epoch 1, step"):
         fit(wrapped(training(Phase(epochs=3, lr=1e30), optimizer="sgd")), parts, tmp_path / "run")
