@@ -204,19 +204,28 @@ CODE = Recipe(
 TOY_CODE = dataclasses.replace(
     TOY,
     about="the released code's two phases and rules at toy size, for the demo",
-    departures=(*TOY.departures, "higher learning rates; the trunk is trained in the first phase"),
+    departures=(
+        *TOY.departures,
+        "higher learning rates; the trunk is trained in the first phase, and with class weights learns little in it",
+    ),
     options=dataclasses.replace(TOY.options, phases=(*TOY.options.phases, SECOND)),
     training=TOY_CODE_TRAINING,
 )
 
 
 def toy(about: str, *departures: str, **options: Any) -> Recipe:  # noqa: ANN401 - fields of Options
-    """Return the toy recipe with other architecture options."""
+    """Return a row of the ablations at toy size."""
+    chosen = dataclasses.replace(TOY.options, phases=(Regularisation(),), input_norm=True)
     return dataclasses.replace(
         TOY,
         about=f"{about}; at toy size, for the demo",
-        departures=(*TOY.departures, *departures),
-        options=dataclasses.replace(TOY.options, **options),
+        departures=(
+            TOY.departures[0],
+            "the block's input is normalised, not its output; nothing is dropped; a third of toy's learning rate",
+            *departures,
+        ),
+        options=dataclasses.replace(chosen, **options),
+        training=dataclasses.replace(TOY_TRAINING, phases=(Phase(epochs=8, lr=1e-3, schedule="cosine"),)),
     )
 
 
