@@ -34,6 +34,7 @@ Departures of ours
     * What validates is the protocol's part that selects, never the test set; the checkpoint is chosen over the epochs
       of both phases, in the code over those of the second.
     * Seeds are fixed; the code sets none. A last batch of one sample is left out.
+    * torch's Adam adds its epsilon after the bias correction, Keras' before it; both 1e-7.
     * RAF-DB's pictures are 100 × 100 px, and the code resizes them to 224; FERPlus goes to 120 px first there, here to
       224 px in one step.
 """

@@ -25,6 +25,7 @@ Departures of ours
     * What validates is the protocol's part that selects; for RAF-DB the code leaves it open. The checkpoint is chosen
       over the epochs of both phases.
     * Seeds are fixed; the code sets none. A last batch of one sample is left out.
+    * torch's Adam adds its epsilon after the bias correction, Keras' before it; both 1e-7.
 """
 
 import dataclasses

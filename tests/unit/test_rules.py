@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fer_bench.method import EarlyStop, InverseTime, Phase, Plateau, Training
+from fer_bench.method import EarlyStop, InverseTime, Method, Phase, Plateau, Recipe, Training
 from fer_bench.training import rules
 
 PLATEAU = Plateau(watch="val_accuracy", patience=3, min_delta=0.003, factor=0.1, min_lr=1e-6)
@@ -94,3 +94,13 @@ def test_a_phase_that_does_not_go_back_ends_with_its_last_epoch():
     )
     assert rules.ends_with(training, rows([0.5, 0.4, 0.4])) == 3
     assert rules.learning_rate(training.phases[0], [], 0) is None
+
+
+def test_a_method_with_a_loss_of_its_own_cannot_watch_the_training_accuracy():
+    stop = EarlyStop(watch="train_accuracy", patience=2, min_delta=0.0, restore=False)
+    training = Training(
+        phases=(Phase(epochs=9, lr=1.0, early_stop=stop),), batch_size=8, image_size_px=8, optimizer="sgd"
+    )
+    recipes = {"toy": Recipe(about="for tests", options=None, training=training)}
+    with pytest.raises(TypeError, match="no train_accuracy to watch"):
+        Method(title="Net", recipes=recipes, build=lambda *_: None, loss=lambda *_: None)
