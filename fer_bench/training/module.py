@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from fer_bench.errors import FerBenchError
+from fer_bench.expressions import expressions
 from fer_bench.method import Batch, Phase, Training
 from fer_bench.training import pictures
 
@@ -47,9 +48,9 @@ def class_weights(labels: np.ndarray, n_classes: int, kind: str) -> torch.Tensor
         return torch.ones(n_classes)
     counts = np.bincount(labels, minlength=n_classes)
     if (counts == 0).any():
-        absent = ", ".join(str(index) for index in np.flatnonzero(counts == 0))
+        absent = ", ".join(expressions(n_classes)[index] for index in np.flatnonzero(counts == 0))
         raise FerBenchError(
-            f"class weights cannot be balanced: no training sample of expression {absent}",
+            f"class weights cannot be balanced: no training sample of {absent}",
             fix="raise run.train_share, or choose a recipe whose class_weights are 'none'",
         )
     return torch.tensor(len(labels) / (n_classes * counts), dtype=torch.float32)
