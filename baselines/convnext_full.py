@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from baselines._blocks import convnext, keras
-from fer_bench.method import Method, Recipe, Training, Weights
+from fer_bench.method import Method, Phase, Recipe, Training, Weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +56,8 @@ RECIPES = {
         departures=("another size, random weights, a trained trunk, pictures of 48 px, few epochs",),
         options=Options(small=convnext.Small(depths=(1, 1, 1, 1), dims=(16, 32, 64, 96))),
         training=Training(
-            epochs=10, batch_size=32, image_size_px=48, optimizer="adamw", lr=3e-3, weight_decay=0.05,
-            schedule="cosine", augment=("flip",),
+            phases=(Phase(epochs=10, lr=3e-3, schedule="cosine"),), batch_size=32, image_size_px=48, optimizer="adamw",
+            weight_decay=0.05, augment=("flip",),
         ),
     ),
     "paper": Recipe(
@@ -66,8 +66,8 @@ RECIPES = {
         options=Options(),
         weights="timm",
         training=Training(
-            epochs=50, batch_size=16, image_size_px=224, optimizer="adam", lr=1e-3, adam_eps=1e-7, augment=("flip",),
-            frozen_trunk=True,
+            phases=(Phase(epochs=50, lr=1e-3, trunk="frozen"),), batch_size=16, image_size_px=224, optimizer="adam",
+            adam_eps=1e-7, augment=("flip",),
         ),
     ),
     "finetune": Recipe(
@@ -80,8 +80,8 @@ RECIPES = {
         options=Options(),
         weights="timm",
         training=Training(
-            epochs=20, batch_size=32, image_size_px=224, optimizer="adamw", lr=5e-5, weight_decay=1e-8,
-            schedule="cosine", label_smoothing=0.1, augment=("flip", "crop"),
+            phases=(Phase(epochs=20, lr=5e-5, schedule="cosine"),), batch_size=32, image_size_px=224,
+            optimizer="adamw", weight_decay=1e-8, label_smoothing=0.1, augment=("flip", "crop"),
         ),
     ),
 }  # fmt: skip

@@ -16,40 +16,126 @@ Augmentation: TypeAlias = Literal["flip", "contrast", "crop"]
 """``flip``: mirrored half of the time. ``contrast``: Keras' ``RandomContrast(0.3)``. ``crop``: shifted and scaled."""
 
 
+Watched: TypeAlias = Literal["val_accuracy", "train_accuracy"]
+"""``val_accuracy``: of the part that selects. ``train_accuracy``: of the training batches as they were trained on, with
+dropout and before each step, which is what Keras calls ``accuracy``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStop:
+    """When a phase stops before its last epoch (Keras 2.10 ``EarlyStopping``).
+
+    Attributes:
+        watch: What has to rise.
+        patience: Epochs in a row without a rise after which the phase stops.
+        min_delta: A rise counts if it is larger than this.
+        restore: Go back to the weights of the last epoch that counted as a rise; only where the phase stops early.
+    """
+
+    watch: Watched
+    patience: int
+    min_delta: float
+    restore: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plateau:
+    """A learning rate that falls when nothing rises (Keras 2.10 ``ReduceLROnPlateau``, no cooldown).
+
+    Attributes:
+        watch: What has to rise.
+        patience: Epochs in a row without a rise after which the rate falls.
+        min_delta: A rise counts if it is larger than this.
+        factor: By which the rate is multiplied.
+        min_lr: Below which it does not fall.
+    """
+
+    watch: Watched
+    patience: int
+    min_delta: float
+    factor: float
+    min_lr: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class InverseTime:
+    """A learning rate lr / (1 + epoch / ``epochs``), constant within an epoch (Keras ``InverseTimeDecay`` per epoch).
+
+    Attributes:
+        epochs: After which the rate is half of the initial one.
+    """
+
+    epochs: float
+
+
+Schedule: TypeAlias = Literal["constant", "cosine"] | InverseTime | Plateau
+"""``constant``; ``cosine``: to zero over all steps of the phase; or one of Keras' rules, which act once an epoch."""
+
+Trunk: TypeAlias = Literal["trained", "tuned", "frozen"]
+"""``trained``: as all other weights. ``tuned``: trained, but in evaluation mode, so that batch normalisation keeps its
+statistics (Keras: ``base(x, training=False)``). ``frozen``: neither trained nor moved, in evaluation mode."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A stretch of training with one optimiser.
+
+    A module of the method that computes otherwise in another phase has ``enter_phase(phase)``; the harness calls it
+    with the phase's number, from 0, before it trains or predicts.
+
+    Attributes:
+        epochs: Passes over the training part, at most.
+        lr: Initial learning rate.
+        schedule: How it changes.
+        class_weights: ``balanced``: n / (K n_k) on each sample's loss, averaged over the batch as Keras does (divided
+            by the batch size, not by the sum of the weights).
+        trunk: Whether the trunk is trained.
+        early_stop: When the phase stops before its last epoch; None: it does not.
+        rewind: None: epochs are counted from 0. A number r: they are counted from where the phase before it was r
+            epochs before its end, as by Keras' ``fit(initial_epoch=history.epoch[-r])``; so many fewer are left, and
+            :class:`InverseTime` starts further down.
+    """
+
+    epochs: int
+    lr: float
+    schedule: Schedule = "constant"
+    class_weights: Literal["none", "balanced"] = "none"
+    trunk: Trunk = "trained"
+    early_stop: EarlyStop | None = None
+    rewind: int | None = None
+
+    @property
+    def watched(self) -> set[Watched]:
+        """What the phase's rules look at."""
+        rules = (self.early_stop, self.schedule)
+        return {rule.watch for rule in rules if isinstance(rule, EarlyStop | Plateau)}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Training:
     """How a ``torch.nn.Module`` is trained.
 
     Attributes:
-        epochs: Passes over the training part.
+        phases: One after the other, each with a new optimiser, on the weights that the one before it ended with.
         batch_size: Samples per step.
         image_size_px: Side to which pictures are resized, bilinearly, before they enter the trunk.
         optimizer: ``adam``, ``adamw`` or ``sgd`` (with Nesterov-free momentum 0.9).
-        lr: Initial learning rate.
         weight_decay: Of the optimiser.
         adam_eps: Adam's epsilon (torch: 1e-8, Keras: 1e-7).
-        schedule: ``constant``, or ``cosine`` to zero over all steps.
         clip_norm: Global norm to which gradients are clipped; None: not clipped.
-        class_weights: ``balanced``: n / (K n_k) on each sample's loss, averaged over the batch as Keras does (divided
-            by the batch size, not by the sum of the weights).
         label_smoothing: Share of the target spread evenly.
         augment: Random changes of the training pictures, in this order.
-        frozen_trunk: The trunk is not trained and stays in evaluation mode.
     """
 
-    epochs: int
+    phases: tuple[Phase, ...]
     batch_size: int
     image_size_px: int
     optimizer: Literal["adam", "adamw", "sgd"]
-    lr: float
     weight_decay: float = 0.0
     adam_eps: float = 1e-8
-    schedule: Literal["constant", "cosine"] = "constant"
     clip_norm: float | None = None
-    class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: float = 0.0
     augment: tuple[Augmentation, ...] = ()
-    frozen_trunk: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +147,7 @@ class Recipe:
         departures: How it differs from that source, one clause each; empty means it does not.
         options: The method's own architecture options, a frozen dataclass of its file.
         weights: What the trunk starts from: ``none``, ``timm`` (timm's download of the tag named in ``options``), or
-        the name of
-            a file that people have to bring; ``params.yaml`` may say otherwise.
+            the name of a file that people have to bring; ``params.yaml`` may say otherwise.
         training: Settings of gradient training; None for methods that are fitted in one go.
     """
 
@@ -93,8 +178,12 @@ class Batch:
     Attributes:
         inputs: Pictures (n, 3, h, w) in [0, 1]; or, where the trunk is frozen and its features are stored, features.
         from_features: Whether ``inputs`` are the trunk's features, to be given to ``model.head`` instead of to
-        ``model``. labels: (n,) integer tensor. sample_weights: (n,) weight of each sample's loss. label_smoothing:
-        From the recipe. rows: (n,) rows of the training part, for methods that remember samples. epoch: 0-based.
+            ``model``.
+        labels: (n,) integer tensor.
+        sample_weights: (n,) weight of each sample's loss.
+        label_smoothing: From the recipe.
+        rows: (n,) rows of the training part, for methods that remember samples.
+        epoch: 0-based, counted over all phases.
     """
 
     inputs: Any
@@ -148,8 +237,7 @@ class Method:
         fit: For methods fitted in one go.
         loss: ``(model, batch) -> scalar tensor``; absent: cross-entropy.
         couples_batch: Whether, with these options, a sample's logits depend on its batch mates. The harness then
-        predicts one
-            sample at a time, and says so.
+            predicts one sample at a time, and says so.
     """
 
     title: str
@@ -163,7 +251,8 @@ class Method:
         """Check that the parts fit together.
 
         Raises:
-            TypeError: If not exactly one of ``build`` and ``fit`` is given, or a recipe's ``training`` contradicts it.
+            TypeError: If not exactly one of ``build`` and ``fit`` is given, or a recipe's ``training`` contradicts it,
+                or watches the training accuracy of a loss whose logits the harness does not see.
         """
         if (self.build is None) == (self.fit is None):
             message = f"{self.title}: give exactly one of build and fit"
@@ -171,4 +260,8 @@ class Method:
         for name, recipe in self.recipes.items():
             if (recipe.training is None) != (self.build is None):
                 message = f"{self.title}, recipe {name}: training settings go with build, and with nothing else"
+                raise TypeError(message)
+            watched = {what for phase in recipe.training.phases for what in phase.watched} if recipe.training else set()
+            if self.loss is not None and "train_accuracy" in watched:
+                message = f"{self.title}, recipe {name}: a loss of its own gives no train_accuracy to watch"
                 raise TypeError(message)

@@ -1,11 +1,13 @@
 """Features of a frozen trunk, computed once per picture and view instead of once per epoch.
 
 They are kept in half precision under ``.fer-bench/features``, named by a digest of what they were computed from
-(weights, code, pictures, size), and shared by all runs where these are the same. The folder may be deleted at any time.
+(weights, pictures, size, and what the trunk makes of a fixed probe), and shared by all runs where these are the same.
+The folder may be deleted at any time.
 """
 
 import hashlib
 import os
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -14,7 +16,6 @@ import torch
 from rich.progress import track
 from torch import nn
 
-from fer_bench import provenance
 from fer_bench.method import Training
 from fer_bench.training import pictures
 
@@ -22,16 +23,33 @@ FOLDER = Path(".fer-bench/features")
 _BATCH = 16  # larger batches leave the processor's caches: half as fast
 
 
-def can_be_stored(training: Training) -> bool:
-    """Whether features can stand for pictures: the trunk is frozen, and pictures are changed by mirroring alone."""
-    return training.frozen_trunk and set(training.augment) <= {"flip"}
+def can_be_stored(training: Training, phase: int) -> bool:
+    """Whether features can stand for pictures in a phase.
+
+    So they can if no phase up to this one trains the trunk, and pictures are changed by mirroring alone.
+    """
+    untouched = all(each.trunk == "frozen" for each in training.phases[: phase + 1])
+    return untouched and set(training.augment) <= {"flip"}
 
 
-def digest_of(trunk: nn.Module) -> str:
-    """Return a digest of a trunk's structure, parameters and buffers, and of the code it runs."""
-    code = provenance.code_digest(("baselines", "fer_bench.training.pictures", "fer_bench.training.features"))
-    digest = hashlib.sha256(f"{trunk!r}/{code}/{metadata.version('timm')}/{torch.__version__}".encode())
-    for name, tensor in sorted(trunk.state_dict().items()):
+@torch.no_grad()
+def digest_of(trunk: nn.Module, size: Sequence[int], *, side: int, device: torch.device) -> str:
+    """Return a digest of a trunk: its parameters and buffers, and what it makes of two fixed pictures.
+
+    The pictures stand for the code. Whatever changes what is computed, in a method's file, a block, timm, or the way
+    pictures are prepared, changes the features of noise and of a ramp; whatever does not, leaves them to the bit.
+
+    Args:
+        trunk: The trunk.
+        size: Sizes of one picture of the image store: (h, w) or (h, w, 3).
+        side: Side in pixels to which pictures are resized.
+        device: Where the trunk runs.
+    """
+    noise = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    ramp = np.linspace(0, 255, num=noise.size).reshape(size).astype(np.uint8)
+    seen = _features_of(_ready(trunk, device), np.stack([noise, ramp]), side=side, mirrored=False, device=device)
+    digest = hashlib.sha256(f"{metadata.version('timm')}/{torch.__version__}/{seen.shape}".encode() + seen.tobytes())
+    for name, tensor in sorted([*trunk.named_parameters(), *trunk.named_buffers()]):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
@@ -84,14 +102,12 @@ def _compute(
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.part")  # two runs may compute the same; the last rename wins
-    trunk.to(device).to(memory_format=torch.channels_last).eval()  # twice as fast for depthwise convolutions
+    trunk = _ready(trunk, device)
     target: np.memmap | None = None
     said = f"features of {len(rows)} {'mirrored ' if mirrored else ''}pictures"
     for start in track(range(0, len(rows), _BATCH), description=said, disable=not os.isatty(2)):
         chosen = rows[start : start + _BATCH]
-        batch = pictures.as_tensor(torch.from_numpy(np.ascontiguousarray(images[chosen])).to(device))
-        batch = pictures.resize(batch.flip(-1) if mirrored else batch, side)
-        found = trunk(batch.contiguous(memory_format=torch.channels_last)).to(torch.float16).cpu().numpy()
+        found = _features_of(trunk, images[chosen], side=side, mirrored=mirrored, device=device)
         if target is None:
             shape = (len(rows), *found.shape[1:])
             target = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
@@ -99,3 +115,17 @@ def _compute(
     if target is not None:
         target.flush()
     partial.replace(path)
+
+
+def _ready(trunk: nn.Module, device: torch.device) -> nn.Module:
+    # channels last: twice as fast for depthwise convolutions
+    return trunk.to(device).to(memory_format=torch.channels_last).eval()
+
+
+def _features_of(
+    trunk: nn.Module, images: np.ndarray, *, side: int, mirrored: bool, device: torch.device
+) -> np.ndarray:
+    batch = pictures.as_tensor(torch.from_numpy(np.ascontiguousarray(images)).to(device))
+    batch = pictures.resize(batch.flip(-1) if mirrored else batch, side)
+    found: np.ndarray = trunk(batch.contiguous(memory_format=torch.channels_last)).to(torch.float16).cpu().numpy()
+    return found

@@ -22,9 +22,9 @@ from mmengine.dist import barrier, is_main_process
 
 from fer_bench import provenance, seeds
 from fer_bench.errors import FerBenchError
-from fer_bench.training import features, loop
+from fer_bench.training import features, loop, rules
 from fer_bench.training.cell import Cell, Outcome
-from fer_bench.training.module import RunnerModel, class_weights, cross_entropy
+from fer_bench.training.module import RunnerModel, class_weights
 from fer_bench.training.pictures import Part
 
 WORK = Path(".fer-bench/work")
@@ -70,9 +70,10 @@ def train(cell: Cell, launcher: str) -> Outcome | None:
         facts |= {"status": "failed", "error": f"diverged: {error}", "train_s": time.monotonic() - start}
         return Outcome(logits={}, facts=facts) if is_main_process() else None
     facts |= {"train_s": time.monotonic() - start, "epochs": len(fitted.history)}
-    facts["settings"]["features"] = "stored, float16" if model.from_features else "computed in the loop"
+    facts["settings"] |= {"features": _said_of_features(model), "phases": _said_of_phases(model, fitted)}
     outcome = None
     if is_main_process():
+        fitted.load(model, 1)  # features are the untrained trunk's
         found = _score_epochs(cell, model, fitted, open_part(cell.parts.report))  # opened here, after training
         facts |= {**found.facts, "peak_memory_mb": _peak_accelerator_mb()}
         outcome = dataclasses.replace(found, facts=facts, history=fitted.history)
@@ -85,26 +86,46 @@ def train(cell: Cell, launcher: str) -> Outcome | None:
 def _build(cell: Cell) -> RunnerModel:
     training = cell.recipe.training
     assert training is not None and cell.method.build is not None  # noqa: S101, PT018 - Method checks it
+    if cell.parts.select is None and any("val_accuracy" in phase.watched for phase in training.phases):
+        raise FerBenchError(
+            f"recipe {cell.recipe_name} stops, or lowers its learning rate, by the accuracy on a part that selects; "
+            "this protocol has none",
+            fix="set run.protocol to honest, or choose a recipe of fixed length",
+        )
     torch.manual_seed(seeds.derive(cell.seed, "initial weights"))
+    net = cell.method.build(cell.recipe.options, n_classes=cell.n_classes, weights=cell.weights)
+    _check_size(net, training.image_size_px)
     return RunnerModel(
-        cell.method.build(cell.recipe.options, n_classes=cell.n_classes, weights=cell.weights),
+        net,
         training,
-        weights=class_weights(cell.labels[cell.parts.train], cell.n_classes, training.class_weights),
-        loss=cell.method.loss or cross_entropy,
+        weights=[
+            class_weights(cell.labels[cell.parts.train], cell.n_classes, phase.class_weights)
+            for phase in training.phases
+        ],
+        loss=cell.method.loss,
         couples_batch=cell.couples_batch,
-        from_features=features.can_be_stored(training),
     )
+
+
+@torch.no_grad()
+def _check_size(net: Any, side: int) -> None:  # noqa: ANN401 - the method's own module
+    """Carry one black picture through, so that a size that does not fit stops the run before features are computed."""
+    try:
+        net.eval()(torch.zeros(1, 3, side, side))
+    except RuntimeError as error:
+        raise FerBenchError(
+            f"the network takes no pictures of {side} × {side} px: {error}",
+            fix="raise image_size_px in the recipe, or cut the trunk earlier",
+        ) from None
 
 
 def _fit(
     cell: Cell, model: RunnerModel, work: Path, launcher: str, *, amp: bool
-) -> tuple[loop.Fitted, Callable[..., Part]]:
-    training = model.training_settings
+) -> tuple[loop.Fitted, Callable[..., list[Part]]]:
     open_part = _opener(cell, model)
     fitted = loop.fit(
         model,
-        training,
-        open_part(cell.parts.train, mirrored="flip" in training.augment),
+        open_part(cell.parts.train, mirrored="flip" in model.training_settings.augment),
         None if cell.parts.select is None else open_part(cell.parts.select),
         n_classes=cell.n_classes,
         seed=cell.seed,
@@ -116,42 +137,64 @@ def _fit(
     return fitted, open_part
 
 
-def _opener(cell: Cell, model: RunnerModel) -> Callable[..., Part]:
-    """Return a function that opens a part, with its features where they can stand for pictures."""
+def _opener(cell: Cell, model: RunnerModel) -> Callable[..., list[Part]]:
+    """Return a function that opens a part: for each phase as pictures, or with the features that stand for them."""
     images, labels = cell.dataset.images, cell.labels
-    trunk = model.model.trunk
-    trunk_digest = features.digest_of(trunk) if model.from_features else ""
+    training, trunk = model.training_settings, model.model.trunk
+    stored = [features.can_be_stored(training, phase) for phase in range(len(training.phases))]
+    side = training.image_size_px
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    trunk_digest = features.digest_of(trunk, images.shape[1:], side=side, device=device) if any(stored) else ""
 
     def view(rows: np.ndarray, *, mirrored: bool) -> np.ndarray:
-        side = model.training_settings.image_size_px
         return features.stored(trunk, trunk_digest, images, rows, side=side, mirrored=mirrored, device=device)
 
-    def open_part(rows: np.ndarray, *, mirrored: bool = False) -> Part:
+    def open_part(rows: np.ndarray, *, mirrored: bool = False) -> list[Part]:
         part = Part(images=images, rows=rows, labels=labels[rows], seed=cell.seed)
-        if model.from_features:
-            part.features = (view(rows, mirrored=False), view(rows, mirrored=True) if mirrored else None)
-        return part
+        if not any(stored):
+            return [part] * len(stored)
+        seen = (view(rows, mirrored=False), view(rows, mirrored=True) if mirrored else None)
+        return [dataclasses.replace(part, features=seen) if has else part for has in stored]
 
     return open_part
 
 
-def _score_epochs(cell: Cell, model: RunnerModel, fitted: loop.Fitted, part: Part) -> Outcome:
+def _said_of_features(model: RunnerModel) -> str:
+    training = model.training_settings
+    stored = sum(features.can_be_stored(training, phase) for phase in range(len(training.phases)))
+    if stored == 0:
+        return "computed in the loop"
+    return "stored, float16" if stored == len(training.phases) else f"stored, float16, in the first {stored} phases"
+
+
+def _said_of_phases(model: RunnerModel, fitted: loop.Fitted) -> list[dict[str, Any]]:
+    """Return how each phase went."""
+    said = []
+    for index, phase in enumerate(model.training_settings.phases):
+        own = rules.of_phase(fitted.history, index)
+        said.append({"epochs": len(own), "stopped_early": rules.stopped_early(phase, own)})
+    return said
+
+
+def _score_epochs(cell: Cell, model: RunnerModel, fitted: loop.Fitted, parts: list[Part]) -> Outcome:
+    labels = cell.labels[cell.parts.report]
     sealed: list[dict[str, float]] = []
     start = time.monotonic()
     for row in fitted.history:
-        fitted.load(model, int(row["epoch"]))
-        accuracy, macro_f1 = loop.scores(part.labels, loop.predict(model, part), cell.n_classes)
+        found = _predict(model, fitted, int(row["epoch"]), parts)
+        accuracy, macro_f1 = loop.scores(labels, found, cell.n_classes)
         sealed.append({"epoch": row["epoch"], "test_accuracy": accuracy, "test_macro_f1": macro_f1})
     predict_s = (time.monotonic() - start) / len(sealed)
-    selected = {"last": int(fitted.history[-1]["epoch"]), "best_on_test": _first_best(sealed, "test_accuracy")}
+    selected = {"last": fitted.last, "best_on_test": _first_best(sealed, "test_accuracy")}
     if cell.parts.select is not None:
         selected["best_on_val"] = _first_best(fitted.history, "val_accuracy")
-    logits: dict[str, np.ndarray] = {}
-    for selection in cell.selections:
-        fitted.load(model, selected[selection])
-        logits[selection] = loop.predict(model, part)
+    logits = {name: _predict(model, fitted, selected[name], parts) for name in cell.selections}
     return Outcome(logits=logits, facts={"selected": selected, "predict_s": predict_s}, sealed=sealed)
+
+
+def _predict(model: RunnerModel, fitted: loop.Fitted, epoch: int, parts: list[Part]) -> np.ndarray:
+    fitted.load(model, epoch)
+    return loop.predict(model, parts[model.phase])
 
 
 def _first_best(rows: list[dict[str, float]], column: str) -> int:

@@ -1,4 +1,6 @@
-"""Training with mmengine's Runner: seeds, validation, checkpoints, history, resuming.
+"""Training with mmengine's Runner: phases, seeds, validation, checkpoints, history, resuming.
+
+Each phase is a Runner of its own, with a new optimiser. Epochs are counted over all phases.
 
 What is added to mmengine 0.10, and why:
 
@@ -7,6 +9,7 @@ What is added to mmengine 0.10, and why:
 * ``Keeper``: ``CheckpointHook`` saves before validation, overwrites in place, and stores objects that ``torch.load``
   refuses with ``weights_only=True``. Here each epoch is saved after its validation, with its history, under a temporary
   name that is then renamed; what is killed half-way leaves the epoch before intact.
+* ``Rate``: Keras' rules for the learning rate, which look at the epochs so far (:mod:`fer_bench.training.rules`).
 * ``QuietRunner``: no report of the environment (2 s a run); ``run.json`` records it.
 """
 
@@ -24,7 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.dataset import DefaultSampler
-from mmengine.dist import is_main_process
+from mmengine.dist import all_reduce, barrier, is_distributed, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
@@ -35,8 +38,9 @@ from torch.utils.data import DataLoader
 
 from fer_bench import seeds
 from fer_bench.errors import FerBenchError
-from fer_bench.method import Training
+from fer_bench.method import Phase, Training
 from fer_bench.metrics import accuracy, macro_f1
+from fer_bench.training import rules
 from fer_bench.training.module import PREDICT_BATCH, RunnerModel
 from fer_bench.training.pictures import Part
 from fer_bench.training.progress import Progress
@@ -55,23 +59,25 @@ class Fitted:
 
     Attributes:
         folder: Where the checkpoints lie, one per epoch.
-        history: One dictionary per epoch, with the columns of the history table that are not the run's key.
+        history: One dictionary per epoch: the columns of the history table that are not the run's key, the number of
+            the ``phase``, from 0, and what the recipe's rules looked at.
+        last: The epoch whose weights training ended with: the last one, or the one that was gone back to.
     """
 
     folder: Path
     history: list[dict[str, float]]
+    last: int
 
     def load(self, model: RunnerModel, epoch: int) -> None:
-        """Load the trained weights of an epoch (1-based) into a model."""
-        checkpoint = torch.load(_file(self.folder, epoch), map_location="cpu", weights_only=True)
-        _load_trained(model, checkpoint["state_dict"])
+        """Load the trained weights of an epoch (1-based) into a model, and enter the phase of that epoch."""
+        model.enter_phase(int(self.history[epoch - 1]["phase"]))
+        _load_trained(model, _file(self.folder, epoch))
 
 
 def fit(
     model: RunnerModel,
-    training: Training,
-    train: Part,
-    select: Part | None,
+    train: Sequence[Part],
+    select: Sequence[Part] | None,
     *,
     n_classes: int,
     seed: int,
@@ -85,10 +91,10 @@ def fit(
     The reported part of the data is not an argument: nothing here can look at it.
 
     Args:
-        model: Freshly built, with its initial weights.
-        training: Settings.
-        train: Part that trains.
-        select: Part that is validated on after each epoch; None: no validation.
+        model: Freshly built, with its initial weights and the recipe's settings.
+        train: For each phase, the part that trains: as pictures, or as features.
+        select: Likewise, the part that is validated on after each epoch; None: no validation, which the rules of the
+            recipe must not look at.
         n_classes: K.
         seed: The run's seed.
         folder: Where checkpoints are kept; used by no other run.
@@ -100,11 +106,63 @@ def fit(
         DivergedError: If a loss is not finite.
         FerBenchError: If the folder holds a file that is not a checkpoint of this run.
     """
+    training = model.training_settings
     folder.mkdir(parents=True, exist_ok=True)
-    resume_from = _newest(folder)
-    keeper = Keeper(folder, validates=select is not None)
-    progress = Progress(title, training.epochs, len(train))
-    optimizer = {"type": OptimWrapper, "optimizer": _optimizer(training)}
+    history = _history(folder)
+    for index, phase in enumerate(training.phases):
+        own = rules.of_phase(history, index)
+        first = rules.first_index(training, index, history)
+        if rules.is_over(phase, own, first):
+            continue
+        model.enter_phase(index)
+        before = rules.ends_with(training, history)
+        if not own and before is not None:
+            _load_trained(model, _file(folder, before))
+        keeper = Keeper(folder, index, first, history[: len(history) - len(own)], validates=select is not None)
+        progress = Progress(_titled(title, index, len(training.phases)), phase.epochs - first, len(train[index]))
+        runner = _runner(
+            model,
+            train[index],
+            None if select is None else select[index],
+            keeper,
+            n_classes=n_classes,
+            seed=seed,
+            amp=amp,
+            launcher=launcher,
+            resume_from=_file(folder, len(history)) if own else None,
+        )
+        runner.register_hook(progress)
+        try:
+            runner.train()
+        finally:
+            progress.close()
+        if is_distributed():
+            barrier()  # the main process has written what the others read next
+        history = keeper.history
+    last = rules.ends_with(training, history)
+    assert last is not None  # noqa: S101 - for the type checker; a first phase has an epoch
+    return Fitted(folder=folder, history=history, last=last)
+
+
+def _titled(title: str, index: int, n_phases: int) -> str:
+    return title if n_phases == 1 else f"{title}, phase {index + 1} of {n_phases}"
+
+
+def _runner(
+    model: RunnerModel,
+    train: Part,
+    select: Part | None,
+    keeper: "Keeper",
+    *,
+    n_classes: int,
+    seed: int,
+    amp: bool,
+    launcher: str,
+    resume_from: Path | None,
+) -> Runner:
+    """Return the Runner of the phase that the model is in."""
+    training, phase = model.training_settings, model.phase_settings
+    optimizer = {"type": OptimWrapper, "optimizer": _optimizer(training, phase)}
     if amp:
         optimizer["type"] = AmpOptimWrapper
     if training.clip_norm is not None:
@@ -116,16 +174,17 @@ def fit(
             "val_cfg": {},
             "val_evaluator": [Validation(n_classes)],
         }
-    runner = QuietRunner(
+    order = seeds.derive(seed, "order") + keeper.n_before  # the sampler adds the phase's epoch
+    return QuietRunner(
         model=model,
-        work_dir=str(folder / "mmengine"),
-        train_dataloader=_train_loader(train, training.batch_size, seeds.derive(seed, "order"), launcher),
-        train_cfg={"by_epoch": True, "max_epochs": training.epochs, "val_interval": 1},
+        work_dir=str(keeper.folder / "mmengine"),
+        train_dataloader=_train_loader(train, training.batch_size, order, launcher),
+        train_cfg={"by_epoch": True, "max_epochs": phase.epochs - keeper.first, "val_interval": 1},
         **validation,
         optim_wrapper=optimizer,
-        param_scheduler=_schedule(training),
+        param_scheduler=_schedule(phase),
         default_hooks={"logger": None, "checkpoint": None},
-        custom_hooks=[EpochSeed(seed, train), progress, keeper],
+        custom_hooks=[EpochSeed(seed, train, keeper.n_before), Rate(keeper), keeper],
         load_from=None if resume_from is None else str(resume_from),
         resume=resume_from is not None,
         launcher=launcher,
@@ -134,13 +193,8 @@ def fit(
         log_level="ERROR",
         randomness={"seed": seeds.derive(seed, "loop"), "deterministic": True},
         # mmengine keeps its loggers and hubs by name in global tables; a name used twice would be the old one
-        experiment_name=f"{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}-{next(_instances)}",
+        experiment_name=f"{hashlib.sha256(str(keeper.folder).encode()).hexdigest()[:8]}-{next(_instances)}",
     )
-    try:
-        runner.train()
-    finally:
-        progress.close()
-    return Fitted(folder=folder, history=keeper.history)
 
 
 @torch.no_grad()
@@ -177,18 +231,19 @@ def _as_it_is(batch: Any) -> Any:  # noqa: ANN401 - a Part gives whole batches, 
     return batch
 
 
-def _optimizer(training: Training) -> dict[str, Any]:
-    common = {"lr": training.lr, "weight_decay": training.weight_decay}
+def _optimizer(training: Training, phase: Phase) -> dict[str, Any]:
+    common = {"lr": phase.lr, "weight_decay": training.weight_decay}
     if training.optimizer == "sgd":
         return {"type": torch.optim.SGD, "momentum": _MOMENTUM, **common}
     kind = torch.optim.Adam if training.optimizer == "adam" else torch.optim.AdamW
     return {"type": kind, "eps": training.adam_eps, "fused": True, **common}  # one pass over memory, not ten
 
 
-def _schedule(training: Training) -> list[dict[str, Any]] | None:
-    if training.schedule == "constant":
+def _schedule(phase: Phase) -> list[dict[str, Any]] | None:
+    """Return what mmengine schedules by the step; ``Rate`` does what Keras does by the epoch."""
+    if phase.schedule != "cosine":
         return None
-    settings = {"by_epoch": True, "T_max": training.epochs, "end": training.epochs, "convert_to_iter_based": True}
+    settings = {"by_epoch": True, "T_max": phase.epochs, "end": phase.epochs, "convert_to_iter_based": True}
     return [{"type": "CosineAnnealingLR", "eta_min": 0.0, **settings}]
 
 
@@ -248,32 +303,54 @@ class EpochSeed(Hook):  # type: ignore[misc]  # mmengine ships no types
 
     priority = "VERY_HIGH"
 
-    def __init__(self, seed: int, part: Part) -> None:
+    def __init__(self, seed: int, part: Part, n_before: int) -> None:
         self.seed = seed
         self.part = part
+        self.n_before = n_before
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Seed every global generator that a module may draw from (dropout), and renew the pictures' draws."""
-        epoch_seed = seeds.derive(self.seed, "epoch", runner.epoch)
+        epoch = self.n_before + runner.epoch
+        epoch_seed = seeds.derive(self.seed, "epoch", epoch)
         random.seed(epoch_seed)
         np.random.seed(epoch_seed)  # noqa: NPY002 - for third-party modules that use the global generator
         torch.manual_seed(epoch_seed)
-        self.part.set_epoch(runner.epoch)
-        _unwrapped(runner.model).epoch = runner.epoch
+        self.part.set_epoch(epoch)
+        _unwrapped(runner.model).epoch = epoch
 
 
 class Keeper(Hook):  # type: ignore[misc]  # mmengine ships no types
-    """Keeps each epoch's trained weights and the history so far."""
+    """Keeps each epoch's trained weights and the history so far, and ends a phase that stops early.
+
+    Args:
+        folder: Where checkpoints are kept.
+        phase: Which phase it is.
+        first: From :func:`rules.first_index`.
+        before: Epochs of the phases before.
+        validates: Whether there is a part that selects.
+    """
 
     priority = "LOWEST"  # after the schedules have stepped
 
-    def __init__(self, folder: Path, *, validates: bool) -> None:
+    def __init__(
+        self, folder: Path, phase: int, first: int, before: list[dict[str, float]], *, validates: bool
+    ) -> None:
         self.folder = folder
+        self.phase = phase
+        self.first = first
+        self.history = before
+        self.n_before = len(before)
         self.validates = validates
-        self.history: list[dict[str, float]] = []
         self._losses: list[torch.Tensor] = []
+        self._right: list[torch.Tensor] = []
+        self._n_seen = 0
         self._lr = math.nan
         self._start = 0.0
+
+    @property
+    def own(self) -> list[dict[str, float]]:
+        """The phase's epochs so far."""
+        return self.history[self.n_before :]
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Take up the history of the epochs before, and restore the parameters that are not trained."""
@@ -283,7 +360,7 @@ class Keeper(Hook):  # type: ignore[misc]  # mmengine ships no types
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Start the clock."""
-        self._losses = []
+        self._losses, self._right, self._n_seen = [], [], 0
         self._lr = runner.optim_wrapper.get_lr()["lr"][0]
         self._start = time.monotonic()
 
@@ -291,19 +368,22 @@ class Keeper(Hook):  # type: ignore[misc]  # mmengine ships no types
         self,
         runner: Runner,  # noqa: ARG002 - the hook's form
         batch_idx: int,  # noqa: ARG002
-        data_batch: object = None,  # noqa: ARG002
+        data_batch: dict[str, torch.Tensor] | None = None,
         outputs: dict[str, torch.Tensor] | None = None,
     ) -> None:
         """Remember the loss without waiting for the device."""
-        if outputs is not None:
+        if outputs is not None and data_batch is not None:
             self._losses.append(outputs["loss"].detach())
+            self._n_seen += len(data_batch["labels"])
+            if "n_right" in outputs:
+                self._right.append(outputs["n_right"])
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Stop at a loss that is not finite; save here where nothing is validated."""
         losses = torch.stack(self._losses)
         if not torch.isfinite(losses).all():
             step = int((~torch.isfinite(losses)).to(torch.int8).argmax())
-            message = f"the loss of epoch {runner.epoch + 1}, step {step + 1}, is {float(losses[step])}"
+            message = f"the loss of epoch {self.n_before + runner.epoch + 1}, step {step + 1}, is {float(losses[step])}"
             raise DivergedError(message)
         if not self.validates:
             self._keep(runner, runner.epoch + 1, {})
@@ -313,19 +393,26 @@ class Keeper(Hook):  # type: ignore[misc]  # mmengine ships no types
         found = {name.replace("val/", "val_"): value for name, value in (metrics or {}).items()}
         self._keep(runner, runner.epoch, found)
 
-    def _keep(self, runner: Runner, epoch: int, metrics: dict[str, float]) -> None:
+    def _keep(self, runner: Runner, own_epoch: int, metrics: dict[str, float]) -> None:
         seconds = time.monotonic() - self._start
         train_loss = float(torch.stack(self._losses).mean())
-        self.history = [
-            *self.history,
-            {"epoch": epoch, "lr": self._lr, "train_loss": train_loss, **metrics, "seconds": seconds},
-        ]
-        if not is_main_process():
-            return
-        meta = {"epoch": epoch, "iter": epoch * len(runner.train_dataloader)}
-        file = _file(self.folder, epoch)
-        runner.save_checkpoint(str(self.folder), f"{file.name}.part", meta=meta)
-        (self.folder / f"{file.name}.part").replace(file)
+        epoch = self.n_before + own_epoch
+        row = {"phase": self.phase, "epoch": epoch, "lr": self._lr, "train_loss": train_loss}
+        self.history = [*self.history, {**row, **self._train_accuracy(), **metrics, "seconds": seconds}]
+        if is_main_process():
+            meta = {"epoch": own_epoch, "iter": own_epoch * len(runner.train_dataloader)}
+            file = _file(self.folder, epoch)
+            runner.save_checkpoint(str(self.folder), f"{file.name}.part", meta=meta)
+            (self.folder / f"{file.name}.part").replace(file)
+        phase = _unwrapped(runner.model).phase_settings
+        runner.train_loop.stop_training = rules.stopped_early(phase, self.own)
+
+    def _train_accuracy(self) -> dict[str, float]:
+        if not self._right:
+            return {}
+        counts = torch.stack([torch.stack(self._right).sum().cpu(), torch.tensor(float(self._n_seen))])
+        all_reduce(counts)  # all processes must stop at the same epoch
+        return {"train_accuracy": float(counts[0] / counts[1])}
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Leave out what is not trained, and what ``torch.load`` would refuse."""
@@ -334,22 +421,44 @@ class Keeper(Hook):  # type: ignore[misc]  # mmengine ships no types
         checkpoint["history"] = self.history
 
 
+class Rate(Hook):  # type: ignore[misc]  # mmengine ships no types
+    """Sets the learning rate of each epoch where a rule of Keras' gives it."""
+
+    priority = "HIGH"  # before Keeper reads the rate
+
+    def __init__(self, keeper: Keeper) -> None:
+        self.keeper = keeper
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Look at the epochs so far."""
+        phase = _unwrapped(runner.model).phase_settings
+        rate = rules.learning_rate(phase, self.keeper.own, self.keeper.first)
+        if rate is not None:
+            for group in runner.optim_wrapper.param_groups:
+                group["lr"] = rate
+
+
 def _unwrapped(model: nn.Module) -> RunnerModel:
     inner = getattr(model, "module", model)
     assert isinstance(inner, RunnerModel)  # noqa: S101 - for the type checker; fit builds it
     return inner
 
 
+def _keeps_trunk(model: RunnerModel) -> bool:
+    """A trunk that no phase trains is the same in every epoch and can be hundreds of megabytes."""
+    return any(phase.trunk != "frozen" for phase in model.training_settings.phases)
+
+
 def _trained(model: RunnerModel, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A frozen trunk is the same in every epoch and can be hundreds of megabytes."""
-    if not model.training_settings.frozen_trunk:
+    if _keeps_trunk(model):
         return state
     return {name: value for name, value in state.items() if not name.startswith("model.trunk.")}
 
 
-def _load_trained(model: RunnerModel, state: dict[str, torch.Tensor]) -> None:
+def _load_trained(model: RunnerModel, file: Path) -> None:
+    state = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
     missing, unexpected = model.load_state_dict(state, strict=False)
-    untrained = [name for name in missing if not (model.training_settings.frozen_trunk and "model.trunk." in name)]
+    untrained = [name for name in missing if _keeps_trunk(model) or not name.startswith("model.trunk.")]
     if untrained or unexpected:
         message = f"checkpoint does not fit the model: missing {untrained}, unexpected {unexpected}"
         raise RuntimeError(message)
@@ -359,18 +468,19 @@ def _file(folder: Path, epoch: int) -> Path:
     return folder / f"epoch_{epoch:04d}.pth"
 
 
-def _newest(folder: Path) -> Path | None:
-    """Return the newest checkpoint; renaming is atomic, so a file of ours with this name is whole."""
+def _history(folder: Path) -> list[dict[str, float]]:
+    """Return the epochs so far, from the newest checkpoint; renaming is atomic, so a file of ours is whole."""
     newest = max(folder.glob("epoch_*.pth"), default=None)
     if newest is None:
-        return None
+        return []
     try:
         found = torch.load(newest, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise _not_ours(newest, str(error).splitlines()[0]) from None
     if not isinstance(found, dict) or not {"history", "state_dict", "meta"} <= found.keys():
         raise _not_ours(newest, "it has no history")
-    return newest
+    history: list[dict[str, float]] = found["history"]
+    return history
 
 
 def _not_ours(path: Path, why: str) -> FerBenchError:

@@ -1,6 +1,6 @@
 """A method's module as mmengine's runner wants it: losses while training, logits while validating."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,19 +10,24 @@ from torch import nn
 from torch.nn import functional
 
 from fer_bench.errors import FerBenchError
-from fer_bench.method import Batch, Training
+from fer_bench.expressions import expressions
+from fer_bench.method import Batch, Phase, Training
 from fer_bench.training import pictures
 
 PREDICT_BATCH = 64
 """Samples per step when predicting. It changes rounding only: logits may not depend on batch mates."""
 
 
-def cross_entropy(model: Any, batch: Batch) -> torch.Tensor:  # noqa: ANN401 - trunk and head are not declared
-    """Compute the mean over the batch of each sample's weighted cross-entropy (divided by n, as Keras does)."""
+def cross_entropy(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN401 - see RunnerModel
+    """Compute the mean over the batch of each sample's weighted cross-entropy (divided by n, as Keras does).
+
+    Returns:
+        The loss, and the number of samples whose largest logit is the label's.
+    """
     logits = model.head(batch.inputs) if batch.from_features else model(batch.inputs)
     losses = functional.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=batch.label_smoothing)
     loss: torch.Tensor = (losses * batch.sample_weights).mean()
-    return loss
+    return loss, (logits.detach().argmax(dim=1) == batch.labels).sum()
 
 
 def class_weights(labels: np.ndarray, n_classes: int, kind: str) -> torch.Tensor:
@@ -43,9 +48,9 @@ def class_weights(labels: np.ndarray, n_classes: int, kind: str) -> torch.Tensor
         return torch.ones(n_classes)
     counts = np.bincount(labels, minlength=n_classes)
     if (counts == 0).any():
-        absent = ", ".join(str(index) for index in np.flatnonzero(counts == 0))
+        absent = ", ".join(expressions(n_classes)[index] for index in np.flatnonzero(counts == 0))
         raise FerBenchError(
-            f"class weights cannot be balanced: no training sample of expression {absent}",
+            f"class weights cannot be balanced: no training sample of {absent}",
             fix="raise run.train_share, or choose a recipe whose class_weights are 'none'",
         )
     return torch.tensor(len(labels) / (n_classes * counts), dtype=torch.float32)
@@ -57,10 +62,9 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
     Args:
         model: With children ``trunk`` and ``head``.
         training: The recipe's settings.
-        weights: (K,) weight of each expression's loss.
-        loss: ``(model, batch) -> scalar``.
+        weights: For each phase, (K,) weight of each expression's loss.
+        loss: ``(model, batch) -> scalar``; None: :func:`cross_entropy`.
         couples_batch: Predict one sample at a time.
-        from_features: Inputs are the trunk's features, not pictures.
     """
 
     def __init__(
@@ -68,26 +72,36 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
         model: nn.Module,
         training: Training,
         *,
-        weights: torch.Tensor,
-        loss: Callable[[Any, Batch], torch.Tensor],
+        weights: Sequence[torch.Tensor],
+        loss: Callable[[Any, Batch], torch.Tensor] | None,
         couples_batch: bool,
-        from_features: bool,
     ) -> None:
         super().__init__()
         self.model: Any = model  # trunk and head are children, which nn.Module does not declare
         self.training_settings = training
         self.loss = loss
         self.couples_batch = couples_batch
-        self.from_features = from_features
         self.epoch = 0
-        self.register_buffer("class_weights", weights, persistent=False)
-        if training.frozen_trunk:
-            self.model.trunk.requires_grad_(False)  # noqa: FBT003 - torch's signature
+        self.register_buffer("class_weights", torch.stack(list(weights)), persistent=False)
+        self.enter_phase(0)
+
+    @property
+    def phase_settings(self) -> Phase:
+        """Settings of the phase that the model is in."""
+        return self.training_settings.phases[self.phase]
+
+    def enter_phase(self, phase: int) -> None:
+        """Train and compute as in one phase of the recipe, counted from 0."""
+        self.phase = phase
+        self.model.trunk.requires_grad_(self.phase_settings.trunk != "frozen")
+        for part in self.model.modules():
+            if hasattr(part, "enter_phase"):
+                part.enter_phase(phase)
 
     def train(self, mode: bool = True) -> "RunnerModel":  # noqa: FBT001, FBT002 - torch's signature
-        """Set the mode; a frozen trunk stays in evaluation mode, batch statistics included."""
+        """Set the mode; a trunk that is not trained freely stays in evaluation mode, batch statistics included."""
         super().train(mode)
-        if self.training_settings.frozen_trunk:
+        if self.phase_settings.trunk != "trained":
             self.model.trunk.eval()
         return self
 
@@ -102,31 +116,38 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
         """Return losses (``mode="loss"``) or logits (n, k)."""
         prepared = self._prepare(inputs, draws if mode == "loss" else None)
         if mode != "loss":
-            return self._predict(prepared)
+            return self._predict(prepared if _are_features(inputs) else self.model.trunk(prepared))
         batch = Batch(
             inputs=prepared,
-            from_features=self.from_features,
+            from_features=_are_features(inputs),
             labels=labels,
-            sample_weights=self.class_weights[labels],
+            sample_weights=self.class_weights[self.phase, labels],
             label_smoothing=self.training_settings.label_smoothing,
             rows=rows,
             epoch=self.epoch,
         )
-        return {"loss": self.loss(self.model, batch)}
+        if self.loss is not None:
+            return {"loss": self.loss(self.model, batch)}
+        loss, n_right = cross_entropy(self.model, batch)
+        return {"loss": loss, "n_right": n_right.float()}
 
     def _prepare(self, inputs: torch.Tensor, draws: torch.Tensor | None) -> torch.Tensor:
-        if self.from_features:
+        if _are_features(inputs):
             return inputs.to(torch.float32)
         images: torch.Tensor = pictures.resize(pictures.as_tensor(inputs), self.training_settings.image_size_px)
         if draws is not None:
             images = pictures.augment(images, draws, self.training_settings.augment)
         return images
 
-    def _predict(self, prepared: torch.Tensor) -> torch.Tensor:
-        features = prepared if self.from_features else self.model.trunk(prepared)
+    def _predict(self, features: torch.Tensor) -> torch.Tensor:
         if not self.couples_batch:
             logits: torch.Tensor = self.model.head(features)
             return logits
         # one sample at a time in meaning; vmap carries the batches of one out side by side
         alone: torch.Tensor = torch.func.vmap(lambda one: self.model.head(one.unsqueeze(0)).squeeze(0))(features)
         return alone
+
+
+def _are_features(inputs: torch.Tensor) -> bool:
+    """Pictures come as uint8 from the image store, stored features as float16."""
+    return inputs.dtype != torch.uint8

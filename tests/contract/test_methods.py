@@ -18,17 +18,18 @@ METHODS = {name: registry.load("methods", name) for name in NAMES}
 TRAINED = [name for name in NAMES if METHODS[name].build]
 FITTED = [name for name in NAMES if METHODS[name].fit]
 CLASSES = [7, 8]
+TOYS = [(name, recipe) for name in TRAINED for recipe in METHODS[name].recipes if recipe.startswith("toy")]
 
 
-def build(name, n_classes=7, seed=0):
+def build(name, n_classes=7, seed=0, recipe="toy"):
     torch.manual_seed(seed)
-    recipe = METHODS[name].recipes["toy"]
-    return METHODS[name].build(recipe.options, n_classes=n_classes, weights=Weights("none"))
+    options = METHODS[name].recipes[recipe].options
+    return METHODS[name].build(options, n_classes=n_classes, weights=Weights("none"))
 
 
-def settled(name, n_classes=7):
+def settled(name, n_classes=7, recipe="toy"):
     """A model whose batch statistics have seen pictures: random weights alone may shrink all signals to nothing."""
-    model = build(name, n_classes)
+    model = build(name, n_classes, recipe=recipe)
     for layer in model.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.momentum = 1.0
@@ -40,10 +41,6 @@ def settled(name, n_classes=7):
 def pictures(name, n_samples):
     side = METHODS[name].recipes["toy"].training.image_size_px
     return torch.rand(n_samples, 3, side, side, generator=torch.Generator().manual_seed(1))
-
-
-def couples(name):
-    return METHODS[name].couples_batch(METHODS[name].recipes["toy"].options)
 
 
 def digest(model):
@@ -92,6 +89,38 @@ def test_the_options_of_every_recipe_are_frozen(name):
             setattr(recipe.options, field, None)
 
 
+@pytest.mark.parametrize(("name", "recipe"), [(name, recipe) for name in TRAINED for recipe in METHODS[name].recipes])
+def test_every_recipe_takes_pictures_of_its_size_in_every_phase(name, recipe):
+    """On a device without memory: shapes only."""
+    found = METHODS[name].recipes[recipe]
+    side = found.training.image_size_px
+    with torch.device("meta"):
+        model = METHODS[name].build(found.options, n_classes=8, weights=Weights("none")).eval()
+        features = model.trunk(torch.zeros(2, 3, side, side))
+        for phase in range(len(found.training.phases)):
+            for part in model.modules():
+                if hasattr(part, "enter_phase"):
+                    part.enter_phase(phase)
+            assert model.head(features).shape == (2, 8)
+
+
+@pytest.mark.parametrize(("name", "recipe"), TOYS)
+def test_a_training_step_reaches_every_weight_that_a_phase_trains(name, recipe):
+    found = METHODS[name].recipes[recipe]
+    for phase in range(len(found.training.phases)):
+        model = build(name, recipe=recipe)
+        for part in model.modules():
+            if hasattr(part, "enter_phase"):
+                part.enter_phase(phase)
+        before = copy.deepcopy(model.state_dict())
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+        labels = torch.arange(16) % 7
+        torch.nn.functional.cross_entropy(model.train()(pictures(name, 16)), labels).backward()
+        optimizer.step()
+        trained = {name for name, value in model.named_parameters() if value.requires_grad}
+        assert trained == {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+
+
 @pytest.mark.parametrize("n_classes", CLASSES)
 @pytest.mark.parametrize("name", TRAINED)
 def test_logits_are_finite_and_one_per_expression(name, n_classes):
@@ -127,26 +156,14 @@ def test_building_seeds_nothing_global(name):
     assert torch.rand(1) != first
 
 
-@pytest.mark.parametrize("name", TRAINED)
-def test_logits_depend_on_batch_mates_exactly_where_the_method_says_so(name):
-    model, images = settled(name), pictures(name, 6)
+@pytest.mark.parametrize(("name", "recipe"), TOYS)
+def test_logits_depend_on_batch_mates_exactly_where_the_recipe_says_so(name, recipe):
+    model, images = settled(name, recipe=recipe), pictures(name, 6)
     with torch.no_grad():
         together = model(images)
         alone = torch.cat([model(images[i : i + 1]) for i in range(len(images))])
-    assert ((together - alone).abs().max() > 1e-5) == couples(name)
-
-
-@pytest.mark.parametrize("name", TRAINED)
-def test_a_training_step_reaches_every_trained_weight(name):
-    model = build(name)
-    images = pictures(name, 16)
-    before = copy.deepcopy(model.state_dict())
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    labels = torch.arange(16) % 7
-    torch.nn.functional.cross_entropy(model.train()(images), labels).backward()
-    optimizer.step()
-    unmoved = [name for name, value in model.named_parameters() if torch.equal(value, before[name])]
-    assert unmoved == []
+    coupled = METHODS[name].couples_batch(METHODS[name].recipes[recipe].options)
+    assert ((together - alone).abs().max() > 1e-5) == coupled
 
 
 @pytest.mark.parametrize("colour", [True, False])

@@ -9,17 +9,19 @@ import pytest
 import torch
 from torch import nn
 
-from fer_bench import params
+from fer_bench import params, registry
 from fer_bench.datasets import _store
 from fer_bench.errors import FerBenchError
-from fer_bench.method import Method, Recipe, Training, Weights
+from fer_bench.method import EarlyStop, Method, Phase, Recipe, Training, Weights
 from fer_bench.tables import predictions, runs
 from fer_bench.training import cell as cells
-from fer_bench.training import features, gradient, loop, module
+from fer_bench.training import features, gradient, loop, module, pictures
 from fer_bench.training.carry_out import carry_out
 from fer_bench.training.pictures import Part
 
-TRAINING = Training(epochs=2, batch_size=16, image_size_px=16, optimizer="adam", lr=0.01, augment=("flip",))
+PHASE = Phase(epochs=2, lr=0.01)
+FROZEN = dataclasses.replace(PHASE, trunk="frozen")
+TRAINING = Training(phases=(PHASE,), batch_size=16, image_size_px=16, optimizer="adam", augment=("flip",))
 
 
 class Net(nn.Module):
@@ -46,6 +48,10 @@ def cell(prepared_folder):
     """A cell with a network of two layers in the place of the method."""
     found = cells.resolve(params.read(), dataset="synthetic", method="conv_cut", seed=0)
     return dataclasses.replace(found, method=method(TRAINING), recipe=method(TRAINING).recipes["toy"])
+
+
+def with_phases(cell, *phases, **changes):
+    return with_training(cell, phases=phases, **changes)
 
 
 def with_training(cell, **changes):
@@ -78,7 +84,7 @@ def test_training_sees_neither_pictures_nor_labels_of_the_reported_part(cell):
 
 
 def test_the_three_selections_are_the_epochs_that_their_names_say(cell):
-    outcome = gradient.train(with_training(cell, epochs=4, lr=0.05), "none")
+    outcome = gradient.train(with_phases(cell, Phase(epochs=4, lr=0.05)), "none")
     val = [row["val_accuracy"] for row in outcome.history]
     test = [row["test_accuracy"] for row in outcome.sealed]
     selected = outcome.facts["selected"]
@@ -90,7 +96,7 @@ def test_the_three_selections_are_the_epochs_that_their_names_say(cell):
 
 
 def test_a_diverged_run_is_recorded_as_failed(cell):
-    outcome = gradient.train(with_training(cell, optimizer="sgd", lr=1e30, augment=()), "none")
+    outcome = gradient.train(with_phases(cell, Phase(epochs=2, lr=1e30), optimizer="sgd", augment=()), "none")
     assert outcome.facts["status"] == "failed"
     assert "the loss of epoch" in outcome.facts["error"]
     assert outcome.logits == {}
@@ -103,12 +109,13 @@ def test_another_seed_gives_other_weights(cell):
 
 def test_stored_features_give_the_logits_of_the_trunk_in_the_loop(cell):
     """Same draws, same order; half precision of the features is the only difference."""
-    assert features.can_be_stored(with_training(cell, frozen_trunk=True).recipe.training)
-    stored = gradient.train(with_training(cell, frozen_trunk=True), "none")
+    frozen = with_phases(cell, FROZEN)
+    assert features.can_be_stored(frozen.recipe.training, 0)
+    stored = gradient.train(frozen, "none")
     original = features.can_be_stored
     try:
-        features.can_be_stored = lambda _training: False
-        in_loop = gradient.train(with_training(cell, frozen_trunk=True), "none")
+        features.can_be_stored = lambda _training, _phase: False
+        in_loop = gradient.train(frozen, "none")
     finally:
         features.can_be_stored = original
     assert stored.facts["settings"]["features"].startswith("stored")
@@ -117,33 +124,145 @@ def test_stored_features_give_the_logits_of_the_trunk_in_the_loop(cell):
     assert np.abs(stored.logits["last"]).max() > 0.1
 
 
+@pytest.mark.parametrize("name", ["conv_cut", "patt_lite"])
+def test_the_released_heads_compute_the_same_from_stored_features_of_mirrored_pictures_too(cell, name):
+    """Heads at full size and at the settings of both phases; trunks at toy size, settled on the pictures."""
+    found = registry.load("methods", name)
+    training = dataclasses.replace(found.recipes["code_flip"].training, image_size_px=48, batch_size=16)
+    torch.manual_seed(0)
+    net = found.build(found.recipes["toy_code"].options, n_classes=7, weights=Weights("none"))
+    for layer in net.trunk.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = 1.0
+    rows = cell.parts.train[:32]
+    images, labels = cell.dataset.images, cell.labels
+    seen = pictures.resize(pictures.as_tensor(torch.from_numpy(images[rows])), 48)
+    with torch.no_grad():
+        net.train()(seen)
+        grid = net.trunk(seen)
+        for _ in range(400):  # Keras' averages move by a hundredth per step
+            net.head(grid)
+    net.eval()
+    device = torch.device("cpu")
+    trunk_digest = features.digest_of(net.trunk, images.shape[1:], side=48, device=device)
+    both = tuple(
+        features.stored(net.trunk, trunk_digest, images, rows, side=48, mirrored=mirrored, device=device)
+        for mirrored in (False, True)
+    )
+    model = module.RunnerModel(net, training, weights=[torch.ones(7)] * 2, loss=None, couples_batch=True).eval()
+    parts = [Part(images, rows, labels[rows], 0, features=views) for views in (None, both)]
+    unchanged = [Part(images, rows, labels[rows], 0, features=views) for views in (None, (both[0], None))]
+    for phase in (0, 1):
+        model.enter_phase(phase)
+        for part in parts:
+            part.set_epoch(phase)
+        with torch.no_grad():
+            losses = [model(**part.__getitems__(range(32)), mode="loss")["loss"].item() for part in parts]
+        in_loop, stored = (loop.predict(model, part) for part in unchanged)
+        spread = in_loop.std()
+        assert spread > 1e-3
+        assert np.abs(stored - in_loop).max() < 0.02 * spread
+        assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+    assert 0 < pictures.mirrored_half(parts[0]._draws).sum() < 32
+
+
 def test_features_are_computed_once_for_the_same_trunk_and_pictures(cell):
-    gradient.train(with_training(cell, frozen_trunk=True), "none")
+    gradient.train(with_phases(cell, FROZEN), "none")
     before = {path.name: path.stat().st_mtime_ns for path in features.FOLDER.glob("*.npy")}
     assert len(before) == 4  # train, train mirrored, val, test
-    gradient.train(with_training(cell, frozen_trunk=True, lr=0.02), "none")
+    gradient.train(with_phases(cell, dataclasses.replace(FROZEN, lr=0.02)), "none")
     assert {path.name: path.stat().st_mtime_ns for path in features.FOLDER.glob("*.npy")} == before
+
+
+def digest(trunk, **changes):
+    device = torch.device("cpu")
+    return features.digest_of(trunk, **{"size": (24, 24, 3), "side": 16, "device": device, **changes})
 
 
 def test_other_weights_of_the_trunk_have_other_features():
     torch.manual_seed(0)
     first, second = Net(7), Net(7)
-    assert features.digest_of(first.trunk) != features.digest_of(second.trunk)
+    assert digest(first.trunk) != digest(second.trunk)
     second.load_state_dict(first.state_dict())
-    assert features.digest_of(first.trunk) == features.digest_of(second.trunk)
+    assert digest(first.trunk) == digest(second.trunk)
+
+
+def test_other_code_has_other_features_exactly_where_it_computes_otherwise(monkeypatch):
+    """Same weights, same printed structure; what the trunk makes of two pictures tells."""
+
+    class Rectifier(nn.ReLU):
+        def forward(self, x):
+            return torch.maximum(x, torch.zeros(()))
+
+    class Leaky(nn.ReLU):
+        def forward(self, x):
+            return nn.functional.leaky_relu(x)
+
+    trunk = Net(7).trunk
+    before = digest(trunk)
+    for rewritten, same in ((Rectifier(), True), (Leaky(), False)):
+        other = nn.Sequential(trunk[0], rewritten)
+        assert (digest(other) == before) is same
+    assert digest(trunk, side=24) != before
+    original = pictures.resize
+    monkeypatch.setattr(pictures, "resize", lambda images, side: original(images, side).flip(-1))
+    assert digest(trunk) != before
 
 
 @pytest.mark.parametrize(
-    ("changes", "storable"),
+    ("trunks", "augment", "storable"),
     [
-        ({"frozen_trunk": True}, True),
-        ({"frozen_trunk": True, "augment": ()}, True),
-        ({"frozen_trunk": True, "augment": ("flip", "contrast")}, False),
-        ({"frozen_trunk": False}, False),
+        (("frozen",), ("flip",), [True]),
+        (("frozen",), (), [True]),
+        (("frozen",), ("flip", "contrast"), [False]),
+        (("trained",), ("flip",), [False]),
+        (("frozen", "frozen"), ("flip",), [True, True]),
+        (("frozen", "tuned"), ("flip",), [True, False]),
+        (("trained", "frozen"), ("flip",), [False, False]),
     ],
 )
-def test_features_can_be_stored_only_where_flips_alone_change_pictures(changes, storable):
-    assert features.can_be_stored(dataclasses.replace(TRAINING, **changes)) is storable
+def test_features_can_be_stored_while_the_trunk_is_untrained_and_flips_alone_change_pictures(trunks, augment, storable):
+    phases = tuple(Phase(epochs=1, lr=0.01, trunk=trunk) for trunk in trunks)
+    training = dataclasses.replace(TRAINING, phases=phases, augment=augment)
+    assert [features.can_be_stored(training, phase) for phase in range(len(phases))] == storable
+
+
+@pytest.mark.parametrize("second", ["frozen", "tuned", "trained"])
+def test_phases_share_features_while_the_trunk_is_untrained(cell, second):
+    """The epochs of a phase with stored features are scored on the untrained trunk, whatever came after them."""
+    phases = (FROZEN, dataclasses.replace(PHASE, trunk=second, epochs=1))
+    outcome = gradient.train(with_phases(cell, *phases), "none")
+    alone = gradient.train(with_phases(cell, FROZEN), "none")
+    said = "stored, float16" if second == "frozen" else "stored, float16, in the first 1 phases"
+    assert outcome.facts["settings"]["features"] == said
+    assert [row["phase"] for row in outcome.history] == [0, 0, 1]
+    assert outcome.sealed[:2] == alone.sealed
+    assert outcome.facts["settings"]["phases"][1] == {"epochs": 1, "stopped_early": False}
+
+
+def test_last_is_the_epoch_that_a_phase_has_gone_back_to(cell):
+    rule = EarlyStop(watch="val_accuracy", patience=2, min_delta=1.0, restore=True)  # nothing rises by more than 1
+    outcome = gradient.train(with_phases(cell, Phase(epochs=9, lr=0.01, early_stop=rule)), "none")
+    assert len(outcome.history) == 3
+    assert outcome.facts["selected"]["last"] == 1
+    right = float((outcome.logits["last"].argmax(axis=1) == cell.labels[cell.parts.report]).mean())
+    assert right == pytest.approx(outcome.sealed[0]["test_accuracy"])
+
+
+def test_rules_that_look_at_validation_need_a_part_that_selects(cell):
+    rule = EarlyStop(watch="val_accuracy", patience=2, min_delta=0.0, restore=True)
+    asked = with_phases(cell, dataclasses.replace(FROZEN, early_stop=rule))
+    with pytest.raises(FerBenchError, match="by the accuracy on a part that selects") as caught:
+        gradient.train(dataclasses.replace(asked, parts=cell.parts._replace(select=None)), "none")
+    assert "run.protocol to honest" in caught.value.fix
+    assert not features.FOLDER.exists()
+
+
+def test_pictures_too_small_for_the_network_stop_the_run_before_features_are_computed(cell):
+    with pytest.raises(FerBenchError, match="takes no pictures of 4 × 4 px") as caught:
+        gradient.train(with_phases(cell, FROZEN, image_size_px=4), "none")
+    assert "image_size_px" in caught.value.fix
+    assert not features.FOLDER.exists()
 
 
 def test_random_labels_leave_validation_near_chance(cell, rng):
@@ -154,11 +273,9 @@ def test_random_labels_leave_validation_near_chance(cell, rng):
         Part(images=images, rows=rows, labels=labels[rows], seed=0) for rows in (cell.parts.train, cell.parts.report)
     ]
     torch.manual_seed(0)
-    model = module.RunnerModel(
-        Net(7), TRAINING, weights=torch.ones(7), loss=module.cross_entropy, couples_batch=False, from_features=False
-    )
+    model = module.RunnerModel(Net(7), TRAINING, weights=[torch.ones(7)], loss=None, couples_batch=False)
     options = {"n_classes": 7, "seed": 0, "amp": False, "launcher": "none", "title": "t"}
-    loop.fit(model, TRAINING, parts[0], None, folder=gradient.WORK / "random", **options)
+    loop.fit(model, [parts[0]], None, folder=gradient.WORK / "random", **options)
     accuracy, _ = loop.scores(parts[1].labels, loop.predict(model, parts[1]), 7)
     assert accuracy < 1 / 7 + 4 * np.sqrt(6 / 49 / 60)
 

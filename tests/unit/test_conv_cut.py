@@ -7,8 +7,8 @@ from torch import nn
 
 from baselines import conv_cut
 from baselines._blocks import keras
-from baselines._blocks.attention import BatchAttention
-from baselines._blocks.classifier import Classifier
+from baselines._blocks.attention import BatchAttention, FeatureAttention, SpatialAttention, check
+from baselines._blocks.classifier import Classifier, Regularisation
 from baselines._blocks.convnext import Cut, Small, create
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Weights
@@ -64,11 +64,33 @@ def test_each_cut_has_the_grid_of_the_facts(cut, shape):
 
 
 @pytest.mark.parametrize(
-    ("n_classes", "layer_norm", "n_parameters"),
-    [(7, True, 215_368), (7, False, 214_856), (8, True, 215_401), (8, False, 214_889)],
+    ("n_classes", "phase", "n_parameters"), [(7, 0, 215_368), (7, 1, 214_856), (8, 0, 215_401), (8, 1, 214_889)]
 )
-def test_the_head_has_keras_trainable_parameters(n_classes, layer_norm, n_parameters):
-    assert count(head(n_classes=n_classes, layer_norm=layer_norm)) == n_parameters
+def test_each_phase_of_the_code_trains_keras_trainable_parameters(n_classes, phase, n_parameters):
+    found = conv_cut.head_of(conv_cut.RECIPES["code"].options, 512, n_classes)
+    found.classifier.enter_phase(phase)
+    assert sum(p.numel() for p in found.parameters() if p.requires_grad) == n_parameters
+
+
+def test_layer_normalisation_stands_in_the_first_phase_only():
+    found = conv_cut.head_of(conv_cut.RECIPES["code"].options, 6, 7).eval()
+    grid = torch.rand(2, 6, 14, 14)
+    first = found(grid)
+    torch.nn.init.normal_(found.classifier.norm.weight)
+    other = found(grid)
+    assert not torch.equal(first, other)
+    found.classifier.enter_phase(1)
+    second = found(grid)
+    torch.nn.init.normal_(found.classifier.norm.weight)
+    assert torch.equal(found(grid), second)
+
+
+@pytest.mark.parametrize(("phase", "shares"), [(0, (0.1, 0.1, 0.1)), (1, (0.2, 0.2, 0.2))])
+def test_each_phase_drops_as_the_code_does(phase, shares):
+    classifier = conv_cut.head_of(conv_cut.RECIPES["code"].options, 6, 7).classifier
+    classifier.enter_phase(phase)
+    layers = (classifier.spatial_dropout, classifier.dropout, classifier.attention_dropout)
+    assert tuple(layer.p for layer in layers) == shares
 
 
 @pytest.mark.parametrize(("channels", "n_parameters"), [(256, 136_704), (512, 206_336), (1024, 345_600)])
@@ -110,16 +132,46 @@ def test_the_cut_named_code_keeps_23_blocks_of_stage_3_whole():
         assert len(conv_cut.trunk_of(options, NONE).last.blocks) == 23
 
 
-def test_a_detail_extraction_of_three_layers_is_refused():
-    with pytest.raises(FerBenchError, match="3 layers") as raised:
-        head(layers=3)
-    assert "0 to 2" in raised.value.fix
+def test_a_detail_extraction_of_four_layers_is_refused():
+    with pytest.raises(FerBenchError, match="4 layers") as raised:
+        head(layers=4)
+    assert "0 to 3" in raised.value.fix
 
 
-@pytest.mark.parametrize(("layers", "side"), [(0, 14), (1, 4), (2, 2)])
+def test_an_attention_that_does_not_exist_is_named_with_those_that_do():
+    with pytest.raises(FerBenchError, match="no attention over 'heads'") as raised:
+        check("heads")
+    assert "batch, none, feature, spatial, projected" in raised.value.fix
+
+
+@pytest.mark.parametrize(("layers", "side"), [(0, 14), (1, 4), (2, 2), (3, 2)])
 def test_detail_extraction_reduces_a_grid_of_14_to_4_to_2(layers, side):
     grid = head(8, layers=layers).detail(torch.rand(2, 8, 14, 14))
     assert grid.shape[-2:] == (side, side)
+
+
+@pytest.mark.parametrize(
+    ("layers", "channels", "n_parameters"),
+    [(0, 512, 0), (1, 512, 139_520), (2, 512, 206_336), (3, 512, 206_336 + 65_792)],
+)
+def test_each_layer_of_detail_extraction_has_the_parameters_of_the_facts(layers, channels, n_parameters):
+    assert count(head(channels, layers=layers).detail) == n_parameters
+
+
+@pytest.mark.parametrize(
+    ("cut", "channels", "side", "grids"),
+    [("stage2", 256, 28, (7, 3)), ("code", 512, 14, (4, 2)), ("stage3", 512, 14, (4, 2)), ("stage4", 1024, 7, (2, 1))],
+)
+def test_the_block_leaves_the_grids_of_the_facts_at_each_cut(cut, channels, side, grids):
+    first, second = head(channels, layers=2, cut=cut).detail
+    grid = first(torch.rand(1, channels, side, side))
+    assert (grid.shape[-1], second(grid).shape[-1]) == grids
+
+
+def test_stage_4_at_120_px_leaves_no_place_for_the_second_layer():
+    with pytest.raises(FerBenchError, match="1×1") as raised:
+        head(1024)(torch.rand(2, 1024, 3, 3))
+    assert "cut the trunk earlier" in raised.value.fix
 
 
 def test_a_grid_too_small_for_the_second_layer_is_refused_with_the_way_out():
@@ -173,7 +225,8 @@ def test_attention_leaves_a_single_sample_as_it_is():
 
 def test_the_classifier_in_evaluation_equals_a_few_lines_of_numpy(rng):
     torch.manual_seed(0)
-    classifier = Classifier(6, 7, attention="batch", layer_norm=True, spatial_dropout=0.1, dropout=0.1).eval()
+    phases = (Regularisation(layer_norm=True, spatial_dropout=0.1, dropout=0.1, attention_dropout=0.1),)
+    classifier = Classifier(6, 7, attention="batch", phases=phases).eval()
     dense, _, norm = classifier.bottleneck
     norm.running_mean.uniform_(-1, 1)
     norm.running_var.uniform_(0.001, 0.01)  # small, so that an epsilon other than 1e-3 shows
@@ -218,6 +271,84 @@ def test_weights_start_within_keras_glorot_bounds():
     assert all((layer.bias == 0).all() for layer in found.modules() if isinstance(layer, nn.Linear))
 
 
-def test_only_attention_over_the_batch_couples_samples():
+def test_attention_over_features_takes_each_feature_for_a_token(rng):
+    """Keras' layer given (n, 32, 1): for each sample softmax(s x xᵀ) x, with a 32 × 32 matrix."""
+    x = rng.normal(size=(3, 32)).astype(np.float32)
+    attention = FeatureAttention()
+    attention.scale.data.fill_(0.3)
+    expected = [numpy_attention(row[:, None], 0.3)[:, 0] for row in x.astype(np.float64)]
+    np.testing.assert_allclose(attention(torch.from_numpy(x)).detach().numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("projections", [False, True])
+def test_attention_over_the_grid_is_the_softmax_of_products_over_its_places(projections, rng):
+    """Algorithm 1: softmax(Y Yᵀ / √d) Y; with projections softmax(Q Kᵀ / √d) V."""
+    grid = rng.normal(size=(2, 5, 3, 4)).astype(np.float32)
+    attention = SpatialAttention(5, projections=projections)
+    expected = np.empty(grid.shape)
+    for n, picture in enumerate(grid.astype(np.float64)):
+        tokens = picture.reshape(5, 12).T
+        query = key = value = tokens
+        if projections:
+            mixed = tokens @ attention.projections.weight.detach().numpy().T.astype(np.float64)
+            query, key, value = mixed[:, :5], mixed[:, 5:10], mixed[:, 10:]
+        scores = np.exp(query @ key.T / np.sqrt(5))
+        expected[n] = (scores / scores.sum(axis=1, keepdims=True) @ value).T.reshape(5, 3, 4)
+    np.testing.assert_allclose(attention(torch.from_numpy(grid)).detach().numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("attention", ["none", "feature", "spatial", "projected"])
+def test_only_attention_over_the_batch_couples_samples(attention):
     assert conv_cut.couples_batch(conv_cut.Options())
-    assert not conv_cut.couples_batch(conv_cut.Options(attention="none"))
+    assert not conv_cut.couples_batch(conv_cut.Options(attention=attention))
+    model = head(8, attention=attention).eval()
+    grid = torch.rand(4, 8, 14, 14)
+    torch.testing.assert_close(model(grid)[:1], model(grid[:1]), atol=1e-5, rtol=1e-5)
+
+
+def test_the_words_of_the_paper_are_without_bottleneck_and_normalise_the_input():
+    options = conv_cut.RECIPES["words_stage3"].options
+    model = conv_cut.head_of(options, 512, 7)
+    # layer normalisation 2 · 512, the block, dense 256 × 7 + 7
+    assert count(model) == 1_024 + 206_336 + 1_799
+    grid = torch.rand(2, 512, 14, 14)
+    torch.testing.assert_close(model.eval()(grid * 3 + 1), model(grid), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("prefix", ["", "toy_"])
+def test_the_rows_of_tables_2_and_3_differ_by_what_their_names_say(prefix):
+    found = {
+        name: (recipe.options.cut, recipe.options.layers, recipe.options.attention)
+        for name, recipe in conv_cut.RECIPES.items()
+        if name.startswith(f"{prefix}table")
+    }
+    cut = conv_cut.RECIPES["toy" if prefix else "paper"].options.cut
+    assert found == {
+        f"{prefix}table2_baseline": ("stage4", 0, "none"),
+        f"{prefix}table2_cut": (cut, 0, "none"),
+        f"{prefix}table2_attention": (cut, 0, "batch"),
+        f"{prefix}table2_detail": (cut, 2, "none"),
+        f"{prefix}table2_both": (cut, 2, "batch"),
+        f"{prefix}table3_layers1": (cut, 1, "batch"),
+        f"{prefix}table3_layers2": (cut, 2, "batch"),
+        f"{prefix}table3_layers3": (cut, 3, "batch"),
+    }
+    training = {conv_cut.RECIPES[name].training for name in found}
+    assert len(training) == 1
+
+
+def test_the_code_recipe_holds_the_constants_of_the_facts():
+    training = conv_cut.RECIPES["code"].training
+    first, second = training.phases
+    assert (first.epochs, first.lr, first.class_weights, first.trunk) == (100, 1e-3, "balanced", "frozen")
+    assert (second.epochs, second.lr, second.class_weights, second.trunk) == (60, 1e-5, "none", "frozen")
+    assert (training.batch_size, training.clip_norm, training.adam_eps) == (16, 3.0, 1e-7)
+    assert training.augment == ("flip", "contrast")
+    assert conv_cut.RECIPES["code_flip"].training.augment == ("flip",)
+
+
+def test_departures_follow_the_architecture():
+    said = {name: " ".join(conv_cut.RECIPES[name].departures) for name in ("paper", "paper_spatial", "words_stage3")}
+    assert "over the batch" in said["paper"]
+    assert "over the batch" not in said["paper_spatial"]
+    assert "bottleneck" not in said["words_stage3"]

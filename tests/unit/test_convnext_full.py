@@ -41,5 +41,5 @@ def test_pictures_are_normalised_by_imagenets_mean_and_deviation():
 
 
 def test_the_papers_recipe_freezes_what_the_fine_tuning_trains():
-    assert convnext_full.RECIPES["paper"].training.frozen_trunk
-    assert not convnext_full.RECIPES["finetune"].training.frozen_trunk
+    trunks = {name: [phase.trunk for phase in r.training.phases] for name, r in convnext_full.RECIPES.items()}
+    assert (trunks["paper"], trunks["finetune"]) == (["frozen"], ["trained"])

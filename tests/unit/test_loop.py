@@ -8,11 +8,33 @@ import torch
 from torch import nn
 
 from fer_bench.errors import FerBenchError
-from fer_bench.method import Training
+from fer_bench.method import EarlyStop, InverseTime, Phase, Plateau, Training
 from fer_bench.training import loop, module, pictures
 
-TRAINING = Training(
-    epochs=3, batch_size=8, image_size_px=12, optimizer="adam", lr=0.01, schedule="cosine", augment=("flip", "contrast")
+
+def training(*phases, optimizer="adam", batch_size=8, **changes):
+    return Training(phases=phases, batch_size=batch_size, image_size_px=12, optimizer=optimizer, **changes)
+
+
+TRAINING = training(Phase(epochs=3, lr=0.01, schedule="cosine"), augment=("flip", "contrast"))
+TWO_PHASES = training(
+    Phase(
+        epochs=6,
+        lr=0.01,
+        class_weights="balanced",
+        schedule=Plateau(watch="val_accuracy", patience=1, min_delta=0.0, factor=0.5, min_lr=1e-6),
+        early_stop=EarlyStop(watch="val_accuracy", patience=2, min_delta=1.0, restore=True),
+    ),
+    Phase(
+        epochs=5,
+        rewind=1,
+        lr=0.002,
+        trunk="frozen",
+        schedule=InverseTime(epochs=4),
+        early_stop=EarlyStop(watch="train_accuracy", patience=9, min_delta=0.003, restore=True),
+    ),
+    augment=("flip", "contrast"),
+    clip_norm=3.0,
 )
 
 
@@ -28,16 +50,10 @@ class Small(nn.Module):
         return self.head(self.trunk(images))
 
 
-def wrapped(training=TRAINING, *, couples_batch=False, from_features=False):
+def wrapped(settings=TRAINING, *, couples_batch=False):
     torch.manual_seed(1)
-    return module.RunnerModel(
-        Small(),
-        training,
-        weights=torch.ones(3),
-        loss=module.cross_entropy,
-        couples_batch=couples_batch,
-        from_features=from_features,
-    )
+    weights = [torch.ones(3)] * len(settings.phases)
+    return module.RunnerModel(Small(), settings, weights=weights, loss=None, couples_batch=couples_batch)
 
 
 @pytest.fixture
@@ -51,12 +67,12 @@ def parts(rng):
     return part(np.arange(40)), part(np.arange(40, 60))
 
 
-def fit(model, parts, folder, training=TRAINING, *, validate=True):
+def fit(model, parts, folder, *, validate=True):
+    n_phases = len(model.training_settings.phases)
     return loop.fit(
         model,
-        training,
-        parts[0],
-        parts[1] if validate else None,
+        [parts[0]] * n_phases,
+        [parts[1]] * n_phases if validate else None,
         n_classes=3,
         seed=0,
         folder=folder,
@@ -118,26 +134,84 @@ def test_without_a_part_that_selects_nothing_is_validated(parts, tmp_path):
 
 
 def test_a_frozen_trunk_keeps_its_weights_and_its_statistics(parts, tmp_path):
-    training = Training(epochs=2, batch_size=8, image_size_px=12, optimizer="sgd", lr=0.1, frozen_trunk=True)
-    model = wrapped(training)
+    model = wrapped(training(Phase(epochs=2, lr=0.1, trunk="frozen"), optimizer="sgd"))
     before = {name: value.clone() for name, value in model.model.trunk.state_dict().items()}
-    fitted = fit(model, parts, tmp_path / "run", training)
+    fitted = fit(model, parts, tmp_path / "run")
     assert all(torch.equal(value, before[name]) for name, value in model.model.trunk.state_dict().items())
     saved = torch.load(tmp_path / "run" / "epoch_0001.pth", weights_only=True)["state_dict"]
     assert not [name for name in saved if "trunk" in name]
     fitted.load(model, 1)
 
 
+def test_two_phases_are_one_history_and_the_second_goes_on_from_what_the_first_went_back_to(parts, tmp_path):
+    model = wrapped(TWO_PHASES)
+    fitted = fit(model, parts, tmp_path / "run")
+    phases = [row["phase"] for row in fitted.history]
+    n_first = phases.count(0)
+    assert [row["epoch"] for row in fitted.history] == list(range(1, len(phases) + 1))
+    assert phases == [0] * n_first + [1] * (5 - (n_first - 1))  # rewind 1, up to Keras' epoch 5
+    assert n_first == 3  # nothing rises by more than 1
+    rates = [row["lr"] for row in fitted.history[n_first:]]
+    assert rates == pytest.approx([0.002 / (1 + index / 4) for index in range(n_first - 1, 5)])
+    trunks = [torch.load(tmp_path / "run" / f"epoch_{epoch:04d}.pth", weights_only=True) for epoch in (1, 3, 4, 6)]
+    weights = [found["state_dict"]["model.trunk.0.weight"] for found in trunks]
+    assert torch.equal(weights[0], weights[2])  # the first phase's best epoch is its first
+    assert torch.equal(weights[2], weights[3])  # the second leaves the trunk as it is
+    assert not torch.equal(weights[1], weights[2])
+
+
+@pytest.mark.parametrize("kept", [1, 3, 4])
+def test_two_phases_that_were_stopped_anywhere_go_on_to_the_same_bytes(parts, tmp_path, kept):
+    """Stopped inside the first phase, between the two, and inside the second."""
+    whole = fit(wrapped(TWO_PHASES), parts, tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "stopped")
+    for epoch in range(kept + 1, len(whole.history) + 1):
+        (tmp_path / "stopped" / f"epoch_{epoch:04d}.pth").unlink()
+    resumed = fit(wrapped(TWO_PHASES), parts, tmp_path / "stopped")
+    assert [{**row, "seconds": 0} for row in resumed.history] == [{**row, "seconds": 0} for row in whole.history]
+    assert resumed.last == whole.last
+    logits = []
+    for fitted in (whole, resumed):
+        model = wrapped(TWO_PHASES)
+        fitted.load(model, len(fitted.history))
+        logits.append(loop.predict(model, parts[1]))
+    assert logits[0].tobytes() == logits[1].tobytes()
+
+
+def test_a_finished_run_of_two_phases_trains_nothing_more(parts, tmp_path):
+    first = fit(wrapped(TWO_PHASES), parts, tmp_path / "run")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").glob("*.pth")}
+    again = fit(wrapped(TWO_PHASES), parts, tmp_path / "run")
+    assert again.history == first.history
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").glob("*.pth")} == before
+
+
+def test_a_tuned_trunk_moves_its_weights_and_keeps_its_statistics(parts, tmp_path):
+    model = wrapped(training(Phase(epochs=1, lr=0.1, trunk="tuned"), optimizer="sgd"))
+    before = {name: value.clone() for name, value in model.model.trunk.state_dict().items()}
+    fit(model, parts, tmp_path / "run")
+    after = model.model.trunk.state_dict()
+    assert torch.equal(after["1.running_mean"], before["1.running_mean"])
+    assert not torch.equal(after["0.weight"], before["0.weight"])
+
+
+def test_the_training_accuracy_is_that_of_the_batches_as_they_were_trained_on(parts, tmp_path):
+    """At a learning rate of zero, without dropout and batch statistics, it is the accuracy of the weights."""
+    model = wrapped(training(Phase(epochs=1, lr=0.0, trunk="frozen"), optimizer="sgd"))
+    model.model.head[2].p = 0.0
+    fitted = fit(model, parts, tmp_path / "run")
+    accuracy, _ = loop.scores(parts[0].labels, loop.predict(model, parts[0]), 3)
+    assert fitted.history[0]["train_accuracy"] == pytest.approx(accuracy)
+
+
 def test_a_loss_that_is_not_finite_is_a_divergence(parts, tmp_path):
-    training = Training(epochs=3, batch_size=8, image_size_px=12, optimizer="sgd", lr=1e30)
     with pytest.raises(loop.DivergedError, match="epoch 1, step"):
-        fit(wrapped(training), parts, tmp_path / "run", training)
+        fit(wrapped(training(Phase(epochs=3, lr=1e30), optimizer="sgd")), parts, tmp_path / "run")
 
 
 def test_a_last_batch_of_one_is_left_out_of_training_only(parts, tmp_path):
-    training = Training(epochs=1, batch_size=13, image_size_px=12, optimizer="sgd", lr=0.1)  # 40 = 3 × 13 + 1
-    model = wrapped(training)
-    fit(model, parts, tmp_path / "run", training)
+    model = wrapped(training(Phase(epochs=1, lr=0.1), optimizer="sgd", batch_size=13))  # 40 = 3 × 13 + 1
+    fit(model, parts, tmp_path / "run")
     assert loop.predict(model, parts[0]).shape == (40, 3)
 
 
@@ -173,7 +247,7 @@ def test_balanced_weights_are_n_over_k_times_the_class_count():
 
 
 def test_balanced_weights_need_every_expression():
-    with pytest.raises(FerBenchError, match="no training sample of expression 1") as caught:
+    with pytest.raises(FerBenchError, match="no training sample of happiness") as caught:
         module.class_weights(np.array([0, 0, 2]), 3, "balanced")
     assert "train_share" in caught.value.fix
 
@@ -194,4 +268,6 @@ def test_weighted_losses_are_divided_by_the_batch_size():
         epoch=0,
     )
     log_p = torch.log_softmax(model(images), dim=1)[torch.arange(4), labels]
-    assert module.cross_entropy(model, batch).item() == pytest.approx(-(log_p * weights).sum().item() / 4, rel=1e-5)
+    loss, n_right = module.cross_entropy(model, batch)
+    assert loss.item() == pytest.approx(-(log_p * weights).sum().item() / 4, rel=1e-5)
+    assert n_right == (model(images).argmax(dim=1) == labels).sum()
