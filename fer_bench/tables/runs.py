@@ -85,6 +85,11 @@ class RunRecord(Section, frozen=True, kw_only=True):
     machine: dict[str, str]
 
 
+def weights_of(folder: Path, epoch: int) -> Path:
+    """Return the file in a run's folder with the trained weights of a selected epoch (1-based)."""
+    return folder / "weights" / f"epoch_{epoch:04d}.pth"
+
+
 def write_record(record: RunRecord, path: Path) -> None:
     """Write a run's record as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -114,6 +114,10 @@ def _write(cell: Cell, outcome: Outcome, record: runs.RunRecord, folder: Path) -
     table = pd.concat(frames) if frames else empty
     predictions.write(table, partial / "predictions.csv", n_classes=cell.n_classes)
     runs.write_record(record, partial / "run.json")
+    for epoch, content in outcome.weights.items():
+        file = runs.weights_of(partial, epoch)
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
     if cell.method.build is not None:
         key: dict[str, object] = {"dataset": record.dataset, "method": record.method, "seed": record.seed}
         for schema, rows in ((history, outcome.history), (sealed, outcome.sealed)):

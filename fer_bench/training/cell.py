@@ -103,12 +103,14 @@ class Outcome:
         facts: Fields of the run record that only training knows.
         history: Rows of the history table, without the run's key.
         sealed: Rows of the sealed table, likewise.
+        weights: Selected epoch to the file of its trained weights; none for methods that are fitted in one go.
     """
 
     logits: dict[str, np.ndarray]
     facts: dict[str, Any]
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
     sealed: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    weights: dict[int, bytes] = dataclasses.field(default_factory=dict)
 
 
 def resolve(params: Params, *, dataset: str, method: str, seed: int) -> Cell:

@@ -22,6 +22,7 @@ from mmengine.dist import barrier, is_main_process
 
 from fer_bench import provenance, seeds
 from fer_bench.errors import FerBenchError
+from fer_bench.tables import runs
 from fer_bench.training import features, loop, rules
 from fer_bench.training.cell import Cell, Outcome
 from fer_bench.training.module import RunnerModel, class_weights
@@ -189,7 +190,24 @@ def _score_epochs(cell: Cell, model: RunnerModel, fitted: loop.Fitted, parts: li
     if cell.parts.select is not None:
         selected["best_on_val"] = _first_best(fitted.history, "val_accuracy")
     logits = {name: _predict(model, fitted, selected[name], parts) for name in cell.selections}
-    return Outcome(logits=logits, facts={"selected": selected, "predict_s": predict_s}, sealed=sealed)
+    weights = {epoch: fitted.weights(epoch) for epoch in sorted(set(selected.values()))}
+    return Outcome(logits=logits, facts={"selected": selected, "predict_s": predict_s}, sealed=sealed, weights=weights)
+
+
+def trained(cell: Cell, folder: Path, epoch: int) -> RunnerModel:
+    """Return a cell's model with the weights that a run kept of a selected epoch.
+
+    Args:
+        cell: The cell.
+        folder: The run's folder.
+        epoch: As the run's record has it under ``selected``.
+
+    Raises:
+        FerBenchError: If the run kept none, or they do not fit the method as it is now.
+    """
+    model = _build(cell)
+    loop.restore(model, runs.weights_of(folder, epoch))
+    return model
 
 
 def _predict(model: RunnerModel, fitted: loop.Fitted, epoch: int, parts: list[Part]) -> np.ndarray:

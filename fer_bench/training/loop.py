@@ -14,6 +14,7 @@ What is added to mmengine 0.10, and why:
 """
 
 import hashlib
+import io
 import itertools
 import math
 import pickle
@@ -72,6 +73,30 @@ class Fitted:
         """Load the trained weights of an epoch (1-based) into a model, and enter the phase of that epoch."""
         model.enter_phase(int(self.history[epoch - 1]["phase"]))
         _load_trained(model, _file(self.folder, epoch))
+
+    def weights(self, epoch: int) -> bytes:
+        """Return the file that :func:`restore` takes: the trained weights of an epoch (1-based), and its phase."""
+        state = torch.load(_file(self.folder, epoch), map_location="cpu", weights_only=True)["state_dict"]
+        file = io.BytesIO()
+        torch.save({"state_dict": state, "phase": int(self.history[epoch - 1]["phase"])}, file)
+        return file.getvalue()
+
+
+def restore(model: RunnerModel, file: Path) -> None:
+    """Put weights that a run kept into a freshly built model, and enter the phase they are of.
+
+    Raises:
+        FerBenchError: If the file is missing or is not of such a model.
+    """
+    fix = "carry the run out again with this version of the method"
+    try:
+        found = torch.load(file, map_location="cpu", weights_only=True)
+        model.enter_phase(found["phase"])
+        _put(model, found["state_dict"])
+    except FileNotFoundError:
+        raise FerBenchError(f"no trained weights at {file}", fix=fix) from None
+    except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        raise FerBenchError(f"{file}: not weights of this model: {str(error).splitlines()[0]}", fix=fix) from None
 
 
 def fit(
@@ -456,7 +481,10 @@ def _trained(model: RunnerModel, state: dict[str, torch.Tensor]) -> dict[str, to
 
 
 def _load_trained(model: RunnerModel, file: Path) -> None:
-    state = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
+    _put(model, torch.load(file, map_location="cpu", weights_only=True)["state_dict"])
+
+
+def _put(model: RunnerModel, state: dict[str, torch.Tensor]) -> None:
     missing, unexpected = model.load_state_dict(state, strict=False)
     untrained = [name for name in missing if _keeps_trunk(model) or not name.startswith("model.trunk.")]
     if untrained or unexpected:

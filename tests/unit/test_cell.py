@@ -351,3 +351,27 @@ def test_mixed_precision_trains_on_a_gpu(cell):
     outcome = gradient.train(dataclasses.replace(cell, asked=asked), "none")
     assert outcome.facts["precision"] == "amp"
     assert np.isfinite(outcome.logits["last"]).all()
+
+
+def test_a_run_keeps_the_weights_of_its_selections(prepared_folder):
+    record = carry_out(params.read(), dataset="synthetic", method="conv_cut", seed=0)
+    folder = params.read().cell("synthetic", "conv_cut", 0)
+    cell = cells.resolve(params.read(), dataset="synthetic", method="conv_cut", seed=0)
+    table = predictions.read(folder / "predictions.csv", n_classes=7)
+    parts = gradient._opener(cell, gradient.trained(cell, folder, 1))(cell.parts.report)
+    for selection, epoch in record.selected.items():
+        model = gradient.trained(cell, folder, epoch)
+        logits = loop.predict(model, parts[model.phase])
+        kept = table[table["selection"] == selection].filter(like="logit_").to_numpy(dtype=float)
+        np.testing.assert_allclose(logits, kept, rtol=1e-5, atol=1e-6)
+
+
+def test_kept_weights_of_another_model_are_refused(prepared_folder):
+    record = carry_out(params.read(), dataset="synthetic", method="conv_cut", seed=0)
+    folder = params.read().cell("synthetic", "conv_cut", 0)
+    cell = cells.resolve(params.read(), dataset="synthetic", method="conv_cut", seed=0)
+    other = dataclasses.replace(cell, method=method(TRAINING), recipe=method(TRAINING).recipes["toy"])
+    with pytest.raises(FerBenchError, match="not weights of this model"):
+        gradient.trained(other, folder, record.selected["last"])
+    with pytest.raises(FerBenchError, match="no trained weights"):
+        gradient.trained(cell, folder, 999)
