@@ -49,11 +49,14 @@ class MethodChoice(Section, frozen=True, kw_only=True):
     """How one method takes part.
 
     Attributes:
+        method: The file in ``baselines`` that it is; absent: the one that bears the entry's name. So a grid can hold
+            one method several times, each entry with a recipe of its own.
         recipe: Name of one of the method's recipes.
         weights: ``none`` (random initialisation), ``timm`` (downloaded by timm) or a path; absent: what the recipe
         asks for.
     """
 
+    method: Name | None = None
     recipe: str
     weights: str | None = None
 
@@ -123,7 +126,7 @@ class Report(Section, frozen=True, kw_only=True):
 
 
 class Params(Section, frozen=True, kw_only=True):
-    """All of ``params.yaml``: the data sets are the keys of ``prepare``, the methods those of ``methods``."""
+    """All of ``params.yaml``: the data sets are the keys of ``prepare``, the entries those of ``methods``."""
 
     grid: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
     prepare: dict[Name, Prepare]
@@ -138,8 +141,16 @@ class Params(Section, frozen=True, kw_only=True):
         """The folder that the grid's results go to."""
         return Path("results") / self.grid
 
+    def method_of(self, entry: str) -> str:
+        """Return the file in ``baselines`` that an entry of ``methods`` is."""
+        return self.methods[entry].method or entry
+
+    def entries_of(self, method: str) -> list[str]:
+        """Return the entries of ``methods`` that are one method, in their order."""
+        return [entry for entry in self.methods if self.method_of(entry) == method]
+
     def cell(self, dataset: str, method: str, seed: int) -> Path:
-        """Return the folder of one run."""
+        """Return the folder of one run; ``method`` is an entry of ``methods``."""
         return self.results / "runs" / dataset / method / f"seed{seed}"
 
 
@@ -219,7 +230,7 @@ def _check_names(params: Params, path: Path) -> None:
     _check_lists(params, path)
     for kind, chosen in (
         ("datasets", [choice.reader or name for name, choice in params.prepare.items()]),
-        ("methods", params.methods),
+        ("methods", [params.method_of(entry) for entry in params.methods]),
         ("protocols", [params.run.protocol]),
         ("metrics", [*params.score.metrics, *params.compare.metrics]),
     ):

@@ -30,8 +30,7 @@ import cv2
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-SIMILAR = 0.90
-"""Similarity from which two pictures count as one photograph; docs/decisions/near-duplicates.md shows why there."""
+from fer_bench.datasets import SIMILAR
 
 BLANK_SD = 2.0
 """Pictures whose grey levels have a smaller standard deviation show nothing to compare."""

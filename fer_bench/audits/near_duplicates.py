@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fer_bench import registry
 from fer_bench.audits import Audit, Finding, Status, _near
-from fer_bench.datasets import _difference, _fingerprint
+from fer_bench.datasets import Dataset, _difference, _fingerprint
 from fer_bench.datasets._store import Info, Prepared
 from fer_bench.tables.twins import twins as twins_schema
 
@@ -32,7 +33,7 @@ def run(prepared: Prepared) -> Finding:
     beyond = None if official is None else _beyond(leaks, _of_the_release(prepared, official))
     labelled = table[(table["label_a"] >= 0) & (table["label_b"] >= 0)]
     numbers: dict[str, Any] = {
-        "similar_from": _near.SIMILAR,
+        "similar_from": _similar_from(prepared),
         "n_pairs": len(table),
         "n_pairs_of_distinct_pictures": len(pairs),
         "n_mirrored": int(table["mirrored"].sum()),
@@ -65,6 +66,11 @@ def _of_the_release(prepared: Prepared, official: _fingerprint.Fingerprint) -> s
     return set(table.loc[kept, "b"])
 
 
+def _similar_from(prepared: Prepared) -> float:
+    dataset: Dataset = registry.load("datasets", prepared.info.reader)
+    return dataset.similar_from
+
+
 def _beyond(leaks: pd.DataFrame, of_the_release: set[str]) -> list[str]:
     """Return the ids of test pictures with a twin in train, where the release has not both."""
     both = leaks[["sample_id", "twin_id"]].isin(of_the_release).all(axis=1)
@@ -74,7 +80,7 @@ def _beyond(leaks: pd.DataFrame, of_the_release: set[str]) -> list[str]:
 def _pairs(prepared: Prepared) -> list[_near.Pair]:
     """Search among distinct pictures; rows are those of the first sample with each picture."""
     first = np.flatnonzero(~prepared.samples.duplicated("digest").to_numpy(dtype=bool))
-    found = _near.search(prepared.images, first)
+    found = _near.search(prepared.images, first, least=_similar_from(prepared))
     return [pair._replace(a=int(first[pair.a]), b=int(first[pair.b])) for pair in found]
 
 

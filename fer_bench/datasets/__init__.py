@@ -14,6 +14,9 @@ import pandas as pd
 
 SPLITS = ("train", "val", "test")
 
+SIMILAR = 0.90
+"""Similarity from which two photographs of faces count as one; docs/decisions/near-duplicates.md shows why there."""
+
 
 class Pictures(Protocol):
     """Decoded pictures in the order of a samples table: an array, or something that decodes when asked.
@@ -90,6 +93,8 @@ class Dataset:
             official count.
         write_toy: Write a small copy in the official layout into a folder, for tests; None for embedded data sets.
         faces_may_be_shown: Whether pictures may be printed in a report.
+        similar_from: Similarity (:mod:`fer_bench.audits.near_duplicates`) from which two pictures count as one; another
+            than for photographs where pictures resemble each other more.
     """
 
     title: str
@@ -103,3 +108,4 @@ class Dataset:
     official_counts: Callable[[Any], Mapping[str, tuple[int, ...]] | None]
     write_toy: Callable[[Path], None] | None = None
     faces_may_be_shown: bool = False
+    similar_from: float = SIMILAR

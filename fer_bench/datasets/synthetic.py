@@ -175,4 +175,6 @@ dataset = Dataset(
     load=load,
     official_counts=official_counts,
     faces_may_be_shown=True,
+    # drawn from one template: of 4.2 million pairs of the demo's pictures the most similar reach 0.985
+    similar_from=0.99,
 )

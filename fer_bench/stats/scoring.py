@@ -167,7 +167,9 @@ def _check_fresh(record: runs.RunRecord, path: Path, params: Params, *, expected
         "protocol": params.run.protocol,
         "recipe": choice.recipe,
     }
-    stale = [
+    own, file = record.method_file or record.method, params.method_of(expected[1])
+    stale = [f"method file {own}, not {file}"] * (own != file)
+    stale += [
         f"{key} {getattr(record, key)}, not {value}" for key, value in wanted.items() if getattr(record, key) != value
     ]
     stale += [f"weights {record.weights}, not {choice.weights}"] * (not _weights_fit(record, choice))

@@ -28,6 +28,7 @@ class RunRecord(Section, frozen=True, kw_only=True):
         weights: ``none``, ``timm:<tag>`` or ``file:<name>``.
         weights_digest: SHA-256 of the weights file.
         couples_batch: Whether logits depend on batch mates, so that samples were predicted one at a time.
+        method_file: The file in ``baselines`` that the method is, where its entry in the grid has another name.
         status: ``failed`` where training diverged.
         error: What went wrong.
         train_share: Stratified share of the training part that was used.
@@ -62,6 +63,7 @@ class RunRecord(Section, frozen=True, kw_only=True):
     weights: str
     weights_digest: str | None = None
     couples_batch: bool = False
+    method_file: str | None = None
     status: Literal["ok", "failed"] = "ok"
     error: str | None = None
     train_share: float = 1.0

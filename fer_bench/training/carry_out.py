@@ -26,7 +26,7 @@ def carry_out(
     Args:
         params: The grid.
         dataset: A key of ``params.prepare``.
-        method: A key of ``params.methods``.
+        method: An entry of ``params.methods``.
         seed: Any seed; the grid's are those that scores are computed from.
         launcher: As :func:`fer_bench.training.loop.fit`.
         out: The run's folder; default: where the grid keeps it.
@@ -81,6 +81,7 @@ def _record(cell: Cell, outcome: Outcome) -> runs.RunRecord:
     return runs.RunRecord(
         dataset=cell.dataset.name,
         method=cell.method_name,
+        method_file=None if cell.method_file == cell.method_name else cell.method_file,
         seed=cell.seed,
         protocol=cell.asked.protocol,
         recipe=cell.recipe_name,

@@ -27,7 +27,8 @@ class Cell:
 
     Attributes:
         dataset: The prepared data set.
-        method_name: The method's file.
+        method_name: The method's entry in the grid.
+        method_file: The file in ``baselines`` that it is.
         method: The method.
         recipe_name: Name of the recipe.
         recipe: The recipe.
@@ -41,6 +42,7 @@ class Cell:
 
     dataset: _store.Prepared
     method_name: str
+    method_file: str
     method: Method
     recipe_name: str
     recipe: Recipe
@@ -122,12 +124,12 @@ def resolve(params: Params, *, dataset: str, method: str, seed: int) -> Cell:
     """
     _check_in_grid("datasets", dataset, "prepare", list(params.prepare))
     _check_in_grid("methods", method, "methods", list(params.methods))
-    choice = params.methods[method]
-    found: Method = registry.load("methods", method)
+    choice, file = params.methods[method], params.method_of(method)
+    found: Method = registry.load("methods", file)
     if choice.recipe not in found.recipes:
         raise FerBenchError(
             f"methods.{method}.recipe: unknown recipe '{choice.recipe}'; there are: {', '.join(found.recipes)}",
-            fix=f"one of these; `fer-bench describe method {method}` says what they are",
+            fix=f"one of these; `fer-bench describe method {file}` says what they are",
         )
     recipe = found.recipes[choice.recipe]
     weights, weights_name = _weights(method, found, recipe, choice.weights)
@@ -143,6 +145,7 @@ def resolve(params: Params, *, dataset: str, method: str, seed: int) -> Cell:
     return Cell(
         dataset=prepared,
         method_name=method,
+        method_file=file,
         method=found,
         recipe_name=choice.recipe,
         recipe=recipe,
