@@ -79,8 +79,11 @@ def _mark(audited: Audited, *, accepted: bool) -> str:
         said.append("audited by a version that did not ask for the official form")
     if audited.official == "part":
         said.append("part of the release")
-    if audited.unofficial and audited.audits.get("origin", {}).get("status") != "green":
-        said.append("unofficial copy, never compared with an official fingerprint")
+    origin = audited.audits.get("origin", {})
+    if audited.unofficial and origin.get("status") != "green":
+        compared = origin.get("numbers", {}).get("fingerprint") is not None
+        how = "that differs from the official fingerprint" if compared else "never compared with an official fingerprint"
+        said.append(f"unofficial copy{' ' if compared else ', '}{how}")
     if audited.red:
         said.append(f"contaminated ({', '.join(audited.red)}), {'' if accepted else 'not '}accepted in params.yaml")
     return "; ".join(said)
