@@ -31,7 +31,7 @@ def run(prepared: Prepared) -> Finding:
             numbers[split] = {
                 "as_listed": round(share_of_mates(labels), 6),
                 "shuffled": round(shuffled(labels), 6),
-                "class_folders": round(share_of_mates(_by_name(labels)), 6),
+                "class_folders": round(share_of_mates(labels[by_name(labels)]), 6),
                 "n": len(labels),
             }
     leaking = [split for split, found in numbers.items() if found["as_listed"] > found["shuffled"] + EXCESS]
@@ -47,10 +47,11 @@ def run(prepared: Prepared) -> Finding:
     )
 
 
-def _by_name(labels: np.ndarray) -> np.ndarray:
-    """Return labels in the order in which folders named after expressions are read."""
+def by_name(labels: np.ndarray) -> np.ndarray:
+    """Return the rows (n,) of labels in the order in which folders named after expressions are read."""
     place = np.argsort(np.argsort(EXPRESSIONS))
-    return labels[np.argsort(place[labels], kind="stable")]
+    rows: np.ndarray = np.argsort(place[labels], kind="stable")
+    return rows
 
 
 def share_of_mates(labels: np.ndarray) -> float:

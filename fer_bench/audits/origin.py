@@ -59,7 +59,7 @@ def _by_comparison(found: dict[str, int], *, n: int, part: bool) -> Status:
 def _why(found: dict[str, int], *, compared: bool, info: Info) -> str:
     said = ", ".join(f"{number} {change}" for change, number in found.items() if number)
     labels = "" if compared else "; labels were not compared, since the fingerprint has another label rule"
-    form = f" ({info.unofficial})" if info.unofficial else ""
+    form = f" ({info.unofficial.removesuffix('.')})" if info.unofficial else ""
     return f"against the official fingerprint{form}: {said}{labels}"
 
 
