@@ -69,6 +69,42 @@ class Claim(Section, frozen=True, kw_only=True):
     protocol: PublishedProtocol
 
 
+class PublishedRow(Section, frozen=True, kw_only=True):
+    """One row of a published table.
+
+    Attributes:
+        cells: What stands in the table's columns of words.
+        recipes: The method's recipes that are this row.
+        values: Data set to the published number, as a fraction; without one where none was published or read.
+    """
+
+    cells: list[str]
+    recipes: list[str]
+    values: dict[str, Fraction] = msgspec.field(default_factory=dict)
+
+
+class PublishedTable(Section, frozen=True, kw_only=True):
+    """A published table whose rows are recipes of the method, printed in its own layout with our numbers beside.
+
+    Attributes:
+        name: Stem of the file that it becomes.
+        where: What the paper calls it.
+        about: What it shows, a clause.
+        metric: A name in ``fer_bench/metrics``.
+        columns: Heads of the columns of words.
+        rows: In the paper's order.
+        notes: What else has to be known to read it.
+    """
+
+    name: params.Name
+    where: str
+    about: str
+    metric: str
+    columns: list[str]
+    rows: list[PublishedRow]
+    notes: str = ""
+
+
 class Note(Section, frozen=True, kw_only=True):
     """Something on record about a method: what, and where it can be read."""
 
@@ -84,8 +120,17 @@ class Card(Section, frozen=True, kw_only=True):
     code: Code | None = None
     pretraining: str
     claims: list[Claim] = msgspec.field(default_factory=list)
+    tables: list[PublishedTable] = msgspec.field(default_factory=list)
     known_defects: list[Note] = msgspec.field(default_factory=list)
     reports: list[Note] = msgspec.field(default_factory=list)
+
+    def row_of(self, recipe: str) -> tuple[PublishedTable, PublishedRow] | None:
+        """Return the published table and row that a recipe is; None where it is none of them."""
+        for table in self.tables:
+            for row in table.rows:
+                if recipe in row.recipes:
+                    return table, row
+        return None
 
 
 def read(name: str) -> Card:

@@ -1,10 +1,11 @@
 """What a number was made with: commit, versions, digests of code and files."""
 
+import ast
 import hashlib
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -35,6 +36,41 @@ def code_digest(packages: Iterable[str]) -> str:
         if file and any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes):
             digest.update(name.encode() + Path(file).read_bytes())
     return digest.hexdigest()
+
+
+def sources(module: str) -> dict[str, str]:
+    """Return the files of a package that a module of it is made of, each with its SHA-256; nothing is imported.
+
+    Args:
+        module: Dotted name, e.g. ``baselines.conv_cut``. Its own file, those of the same package that it imports,
+            inside functions too, and so on.
+    """
+    package = module.partition(".")[0]
+    found: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        for path in _files(waiting.pop()):
+            name = path.relative_to(ROOT).as_posix()
+            if name not in found:
+                found[name] = sha256_of_file(path)
+                waiting += [used for used in _imported(path) if used.partition(".")[0] == package]
+    return dict(sorted(found.items()))
+
+
+def _files(module: str) -> Iterator[Path]:
+    """Yield a module's file and the packages that importing it runs."""
+    parts = module.split(".")
+    for length in range(1, len(parts) + 1):
+        base = ROOT.joinpath(*parts[:length])
+        yield from (path for path in (base / "__init__.py", base.with_suffix(".py")) if path.is_file())
+
+
+def _imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 @cache

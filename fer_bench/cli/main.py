@@ -30,12 +30,13 @@ def _root(
 
 
 def _register() -> None:
-    from fer_bench.cli import adjust, compare, data, describe, doctor, list_, report, run, score, verdict
+    from fer_bench.cli import adjust, compare, data, describe, doctor, list_, report, run, score, sources, verdict
 
     app.command("doctor")(doctor.doctor)
     app.command("list")(list_.list_)
     app.command("describe")(describe.describe)
     app.add_typer(data.app, name="data")
+    app.command("sources")(sources.sources)
     app.command("run")(run.run)
     app.command("score")(score.score)
     app.command("adjust")(adjust.adjust)

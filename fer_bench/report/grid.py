@@ -146,14 +146,22 @@ def read(params: Params) -> Grid:
         FerBenchError: If a table is missing or does not fit; the fix names the command that makes it.
     """
     known = set(registry.names("cards"))
-    titles = {name: card.read(name).title for name in params.methods if name in known}
+    cards = {
+        entry: card.read(params.method_of(entry)) for entry in params.methods if params.method_of(entry) in known
+    }
     return load(
         params,
         folder=params.results,
         headline=registry.load("protocols", params.run.protocol).headline,
-        titles=titles,
+        titles={entry: _title(params, entry, found.title) for entry, found in cards.items()},
         metrics={name: _shown(name) for name in params.score.metrics},
     )
+
+
+def _title(params: Params, entry: str, title: str) -> str:
+    """Return a method's title; with the entry's recipe where the grid holds the method several times."""
+    several = len(params.entries_of(params.method_of(entry))) > 1
+    return f"{title}, {params.methods[entry].recipe}" if several else title
 
 
 def _shown(name: str) -> Shown:

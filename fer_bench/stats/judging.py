@@ -1,5 +1,8 @@
 """Verdicts: every published number on a card beside our interval, under the selection that it was obtained with.
 
+Where a grid holds a method several times, a claim is judged for each of its entries that has runs on the claim's data
+set; the table names the entry.
+
 ``reproduced``: the claim lies within our interval. ``below`` and ``above``: our whole interval lies below or above the
 claim. ``inconclusive``: it contains the claim and is too wide for that to say anything. ``not comparable``: the runs
 answer another question; the reason names which. ``not run``: the grid has no such run. What was not run cannot be
@@ -27,7 +30,7 @@ def judge(params: Params) -> pd.DataFrame:
         params: The grid.
 
     Returns:
-        The verdicts table; one row per claim, also of methods without a run.
+        The verdicts table; one row per claim and entry of its method, one also for methods without a run.
 
     Raises:
         FerBenchError: If the grid was not scored, or a card does not fit.
@@ -38,13 +41,16 @@ def judge(params: Params) -> pd.DataFrame:
     for method in registry.names("cards"):
         found = card.read(method)
         for claim in found.claims:
-            of_method = held[(held["method"] == method) & (held["dataset"] == claim.dataset)]
-            rows.append(
-                {
-                    **_claim_row(method, found, claim),
-                    **_judge(params, found, claim, method=method, held=of_method, ours=ours),
-                }
-            )
+            here = held[held["dataset"] == claim.dataset]
+            ran = [entry for entry in params.entries_of(method) if (here["method"] == entry).any()]
+            for entry in ran or [method]:
+                of_entry = here[here["method"] == entry] if ran else here.iloc[:0]
+                rows.append(
+                    {
+                        **_claim_row(entry, found, claim),
+                        **_judge(params, found, claim, method=entry, held=of_entry, ours=ours),
+                    }
+                )
     return verdicts.frame(rows)
 
 
@@ -121,8 +127,11 @@ def _why_not_run(method: str, claim: Claim, held: pd.DataFrame) -> str:
 def _differences(claim: Claim, found: Card, run: pd.Series, *, train_share: float) -> Iterator[str]:
     """Name each field in which our runs answer another question than the claim."""
     published = claim.protocol
-    if run["recipe"] == "toy":
-        yield "recipe: ours is toy, which only shows that the code runs"
+    recipe = str(run["recipe"])
+    if recipe.startswith("toy"):
+        yield f"recipe: ours is {recipe}, which only shows that the code runs"
+    elif (part := found.row_of(recipe)) and claim.value != part[1].values.get(claim.dataset):
+        yield f"recipe: ours is {recipe}, another row of {part[0].where}"
     if run["weights"] == "none" and found.pretraining != "none":
         yield "weights: ours start from random numbers, the published ones were pretrained"
     if train_share < 1:

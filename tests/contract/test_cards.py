@@ -54,3 +54,13 @@ def test_the_published_numbers_are_those_of_the_papers():
         ("convnext_full", "rafdb", 0.7562),
         ("convnext_full", "ferplus", 0.7571),
     }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_rows_of_published_tables_are_recipes_of_the_method(name):
+    for table in CARDS[name].tables:
+        recipes = [recipe for row in table.rows for recipe in row.recipes]
+        assert set(recipes) <= set(registry.load("methods", name).recipes)
+        assert len(recipes) == len(set(recipes))
+        assert {len(row.cells) for row in table.rows} == {len(table.columns)}
+        assert table.metric in registry.names("metrics")

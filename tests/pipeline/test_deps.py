@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fer_bench import registry
+from fer_bench import provenance, registry
 
 sys.path.insert(0, str(Path(__file__).parent))
 from imports import ROOT, closure
@@ -30,8 +30,9 @@ EXCEPTED = {
     "fer_bench/tables/history.py": "the form of a table; the same holds",
     "fer_bench/tables/gate.py": "says whether anything is trained, not what comes of it",
 }
-# What the registry finds by a name that a stage's template holds.
-TEMPLATES = {"methods": "baselines/${item.method}.py", "datasets": "fer_bench/datasets/${key}.py"}
+# What the registry finds by a name that a stage's template holds: a file, or what another stage writes of it.
+SOURCES = "results/${grid}/sources/${item.method}.json"
+TEMPLATES = {"methods": SOURCES, "datasets": "fer_bench/datasets/${key}.py"}
 # These open what `prepare` wrote; they load no data set's file.
 OPENS_ONLY = {"run", "score", "adjust", "compare", "verdict", "report"}
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -54,6 +55,8 @@ def needed(stage):
             found.add(TEMPLATES[kind])
         if kind != "methods" or stage == "run":
             found |= imported(kind)
+    if SOURCES in found:  # which of these a run depends on, that file says
+        found = {file for file in found if not file.startswith("baselines/")}
     return found - EXCEPTED.keys()
 
 
@@ -80,6 +83,15 @@ def test_a_stage_depends_on_no_code_that_it_does_not_run(stage):
     code = [dep for dep in body(stage)["deps"] if re.match(r"(fer_bench|baselines)/", dep)]
     unused = [dep for dep in code if not any(covered(file, [dep]) for file in needed(stage)) and "${" not in dep]
     assert not unused, f"remove from deps of {stage} in dvc.yaml: {unused}"
+
+
+@pytest.mark.parametrize("method", registry.names("methods"))
+def test_the_sources_of_a_method_are_what_it_imports(method):
+    file = registry.path_of("methods", method)
+    expected = {str(found) for found in closure(file)[0]} | {str(file.relative_to(ROOT))}
+    assert set(provenance.sources(f"baselines.{method}")) == {
+        name for name in expected if name.startswith("baselines/")
+    } | {"baselines/__init__.py"}
 
 
 def test_a_stage_that_reads_a_section_of_params_declares_it():

@@ -29,9 +29,13 @@ class FakeRuns:
     changes: dict[str, object] = field(default_factory=dict)  # of every record
     recipe: str = "toy"
     epochs: int = 2
+    files: dict[str, str] = field(default_factory=dict)  # of entries that bear another name than their method
 
     def write(self) -> None:
-        lines = "\n".join(f"  {name}: {{recipe: {self.recipe}}}" for name in self.methods)
+        lines = "\n".join(
+            f"  {name}: {{recipe: {self.recipe}{f', method: {self.files[name]}' if name in self.files else ''}}}"
+            for name in self.methods
+        )
         (self.folder / "params.yaml").write_text(
             "grid: tiny\nprepare:\n  synthetic: {source: fer_bench/datasets/synthetic.py}\n"
             f"methods:\n{lines}\nrun: {{seeds: {json.dumps(self.seeds)}}}\n"
@@ -62,7 +66,7 @@ class FakeRuns:
             "status": "ok" if ok else "failed", "error": None if ok else "the loss is NaN in epoch 1", "n_train": 500,
             "n_select": 100, "n_report": self.n, "epochs": self.epochs, "selected": dict.fromkeys(SELECTIONS, 1),
             "device": "cpu", "threads": 1, "dirty": False, "digests": {}, "versions": {}, "machine": {},
-            **self.changes,
+            "method_file": self.files.get(method), **self.changes,
         }  # fmt: skip
         write_record(RunRecord(**record), self.cell(method, seed) / "run.json")
         ids = [f"s{index:04d}" for index in range(self.n)]

@@ -101,6 +101,14 @@ def test_missing_runs_are_all_named_with_their_commands(fake_runs):
     assert "fer-bench run conv_cut --dataset synthetic --seed 0" in caught.value.fix
 
 
+def test_a_run_of_another_method_under_the_same_name_is_stale(fake_runs):
+    made = fake_runs(methods={"mine": 0.8}, files={"mine": "conv_cut"})
+    file = made.folder / "params.yaml"
+    file.write_text(file.read_text().replace("method: conv_cut", "method: patt_lite"))
+    with pytest.raises(FerBenchError, match="method file conv_cut, not patt_lite"):
+        scoring.score(params.read())
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [({"recipe": "paper"}, "recipe paper, not toy"), ({"protocol": "published"}, "protocol published")],

@@ -73,6 +73,25 @@ def test_another_question_is_not_comparable_and_the_field_is_named(judged, chang
     assert field in row["reason"]
 
 
+def test_a_claim_is_judged_for_each_entry_of_its_method(judged):
+    grid = {"methods": {"first": 0.8, "second": 0.5}, "files": {"first": "conv_cut", "second": "conv_cut"}}
+    judged(grid=grid)
+    table = judging.judge(params.read()).set_index("method")
+    assert dict(table["verdict"]) == {"first": "reproduced", "second": "below"}
+
+
+def test_the_number_of_another_row_of_a_published_table_is_not_the_claim(fake_runs, monkeypatch):
+    made = fake_runs(methods={"conv_cut": 0.8}, recipe="table2_cut", changes={"weights": "timm:some_tag"}, n=400)
+    claim = Claim(
+        dataset="synthetic", metric="accuracy", value=0.87, where="Table 1", protocol=PublishedProtocol(n_classes=7)
+    )
+    only = msgspec.structs.replace(card.read("conv_cut"), claims=[claim])
+    monkeypatch.setattr(card, "read", lambda _name: only)
+    scoring.write(scoring.score(params.read()), made.folder / "results/tiny")
+    row = judging.judge(params.read()).set_index("method").loc["conv_cut"]
+    assert (row["verdict"], row["reason"]) == ("not comparable", "recipe: ours is table2_cut, another row of Table 2.")
+
+
 def test_random_weights_are_comparable_where_the_published_ones_were_random_too(judged):
     assert judged(grid={"changes": {"weights": "none"}}, pretraining="none")["verdict"] == "reproduced"
 

@@ -70,6 +70,14 @@ def test_a_method_fitted_in_one_go_leaves_predictions_and_a_record(prepared_fold
     assert (record.status, record.weights, record.n_train, record.n_report) == ("ok", "none", 140, 60)
 
 
+def test_an_entry_with_a_name_of_its_own_is_run_as_the_method_that_it_names(prepared_folder):
+    file = prepared_folder / "params.yaml"
+    file.write_text(file.read_text().replace("majority_class: {", "floor: {method: majority_class, "))
+    record = carry_out(params.read(), dataset="synthetic", method="floor", seed=0)
+    assert (record.method, record.method_file) == ("floor", "majority_class")
+    assert (params.read().cell("synthetic", "floor", 0) / "predictions.csv").is_file()
+
+
 def test_training_sees_neither_pictures_nor_labels_of_the_reported_part(cell):
     """With other test labels the history is the same, so nothing of them reached training or validation."""
     first = gradient.train(cell, "none")

@@ -52,6 +52,19 @@ def test_a_mistake_is_named_with_its_fix(grid_folder, old, new, problem, fix):
     assert fix in caught.value.fix
 
 
+def test_one_method_can_stand_in_a_grid_several_times(grid_folder):
+    twice = "  conv_cut_cut: {method: conv_cut, recipe: toy_table2_cut}\n  conv_cut: {recipe: toy}"
+    found = read_changed(grid_folder, "  conv_cut: {recipe: toy}", twice)
+    assert found.method_of("conv_cut_cut") == found.method_of("conv_cut") == "conv_cut"
+    assert found.entries_of("conv_cut") == ["conv_cut_cut", "conv_cut"]
+
+
+def test_an_entry_whose_method_does_not_exist_is_named(grid_folder):
+    with pytest.raises(FerBenchError, match="unknown method 'conv_cutt'") as caught:
+        read_changed(grid_folder, "conv_cut: {recipe", "mine: {method: conv_cutt, recipe")
+    assert "did you mean conv_cut?" in caught.value.fix
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FerBenchError, match="no file") as caught:
         params.read(tmp_path / "params.yaml")
