@@ -46,7 +46,7 @@ def main() -> None:
     names = ("convnext_full", "conv_cut", "patt_lite")
     if len(sys.argv) > 1:
         if sys.argv[1] == "kept":
-            gradient._keep_freed_memory()
+            gradient.keep_freed_memory()
         print(*(step_ms(name) for name in names))
         return
     found = {}

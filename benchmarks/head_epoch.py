@@ -39,7 +39,7 @@ def measure(n: int, n_loop: int, threads: int) -> None:
     from fer_bench.training.module import RunnerModel
 
     torch.set_num_threads(threads)
-    gradient._keep_freed_memory()
+    gradient.keep_freed_memory()
     method = registry.load("methods", "patt_lite")
     recipe = method.recipes["code_flip"]
     phase = dataclasses.replace(recipe.training.phases[0], epochs=2, schedule="constant", early_stop=None)

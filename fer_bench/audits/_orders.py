@@ -54,11 +54,10 @@ def batches(y_true: np.ndarray, position: np.ndarray) -> dict[str, list[np.ndarr
     """
     n = len(y_true)
     listed = np.argsort(position, kind="stable")
+    # of this audit, not of a run: all methods and seeds are asked in the same orders
+    shuffles = [seeds.generator(0, "orders", "shuffled", k).permutation(n) for k in range(orders.N_SHUFFLES)]
     whole = {
-        # of this audit, not of a run: all methods and seeds are asked in the same orders
-        **{
-            f"shuffled{k}": seeds.generator(0, "orders", "shuffled", k).permutation(n) for k in range(orders.N_SHUFFLES)
-        },
+        **{f"shuffled{k}": shuffle for k, shuffle in enumerate(shuffles)},
         "listed": listed,
         "class_sorted": listed[order_leak.by_name(y_true[listed])],
     }
@@ -161,12 +160,13 @@ class Audited:
         if self.status == "none":
             return self.without
         worst = max((found.n_flipped, order) for each in self.answers.values() for order, found in each.items())
-        flips = f"at most {worst[0]} of {int(self._labelled.sum())} pictures change their expression"
-        where = f" ({worst[1]})" if worst[0] else ""
+        n = int(self._labelled.sum())
+        flips = f"up to {worst[0]} of {n} expressions change ({worst[1]})" if worst[0] else "no expression changes"
         if self.status == "green":
-            return f"no answer depends on the batch: {flips}{where}, within rounding"
+            said = ", though its couples_batch is true" if self.couples_batch else ""
+            return f"no answer depends on the batch{said}; {flips}"
         said = "as its couples_batch says" if self.couples_batch else "but its couples_batch is false"
-        return f"answers depend on the batch, {said}: {flips}{where}"
+        return f"answers depend on the batch, {said}; {flips}"
 
     @property
     def _labelled(self) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What the verbs share: options spelled once, tables to stdout, everything else to stderr."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -9,6 +10,8 @@ import typer
 
 if TYPE_CHECKING:  # pandas takes 0.4 s to import, and this module is imported for every --help
     import pandas as pd
+
+    from fer_bench.params import Params
 
 ParamsFile: TypeAlias = Annotated[Path, typer.Option("--params", help="The grid's file.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
@@ -33,3 +36,12 @@ def show(table: "pd.DataFrame", *, as_json: bool) -> None:
 
     rows = table.astype(object).where(table.notna(), "").to_numpy().tolist()
     print(tabulate(rows, headers=list(table.columns), tablefmt="simple", disable_numparse=True))
+
+
+def set_environment(params: "Params") -> None:
+    """Set what libraries read when they are imported: threads, the device, and what determinism asks of CUDA."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(params.run.threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if params.run.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""

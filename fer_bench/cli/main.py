@@ -30,7 +30,20 @@ def _root(
 
 
 def _register() -> None:
-    from fer_bench.cli import adjust, compare, data, describe, doctor, list_, report, run, score, sources, verdict
+    from fer_bench.cli import (
+        adjust,
+        audit,
+        compare,
+        data,
+        describe,
+        doctor,
+        list_,
+        report,
+        run,
+        score,
+        sources,
+        verdict,
+    )
 
     app.command("doctor")(doctor.doctor)
     app.command("list")(list_.list_)
@@ -38,6 +51,7 @@ def _register() -> None:
     app.add_typer(data.app, name="data")
     app.command("sources")(sources.sources)
     app.command("run")(run.run)
+    app.add_typer(audit.app, name="audit")
     app.command("score")(score.score)
     app.command("adjust")(adjust.adjust)
     app.command("compare")(compare.compare)

@@ -1,13 +1,12 @@
 """``fer-bench run``: one data set, one method, one seed."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from fer_bench.cli._common import ParamsFile, say, wrote
-from fer_bench.params import PARAMS, Params
+from fer_bench.cli._common import ParamsFile, say, set_environment, wrote
+from fer_bench.params import PARAMS
 
 
 def run(
@@ -33,7 +32,7 @@ def run(
     from fer_bench import params as reading
 
     chosen = reading.read(params)
-    _set_environment(chosen)
+    set_environment(chosen)
     from fer_bench.training.carry_out import carry_out
 
     record = carry_out(chosen, dataset=dataset, method=method, seed=seed, launcher=launcher, out=out)
@@ -43,12 +42,3 @@ def run(
     if record.status == "failed":
         say(f"{dataset} {method} seed {seed}: {record.error}; the run is recorded as failed")
     wrote(folder / "predictions.csv", then="fer-bench score")
-
-
-def _set_environment(params: Params) -> None:
-    """Set what libraries read when they are imported: threads, the device, and what determinism asks of CUDA."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(params.run.threads)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    if params.run.device == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""

@@ -91,6 +91,9 @@ class Dataset:
         load: ``(source, options) -> Loaded``. Raises ``FerBenchError`` for anything missing, short or unreadable.
         official_counts: ``options -> {split: counts per expression}`` of the release, or None where there is no
             official count.
+        labels_under: ``(samples, options) -> {rule: labels}``: what the rules that papers label test pictures by make
+            of a prepared samples table's votes, (n,) with -1 where a rule drops the sample; None where there are no
+            such rules.
         write_toy: Write a small copy in the official layout into a folder, for tests; None for embedded data sets.
         faces_may_be_shown: Whether pictures may be printed in a report.
         similar_from: Similarity (:mod:`fer_bench.audits.near_duplicates`) from which two pictures count as one; another
@@ -106,6 +109,7 @@ class Dataset:
     label_rule: Callable[[Any], str]
     load: Callable[[Path, Any], Loaded]
     official_counts: Callable[[Any], Mapping[str, tuple[int, ...]] | None]
+    labels_under: Callable[[pd.DataFrame, Any], Mapping[str, np.ndarray]] | None = None
     write_toy: Callable[[Path], None] | None = None
     faces_may_be_shown: bool = False
     similar_from: float = SIMILAR

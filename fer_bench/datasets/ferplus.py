@@ -256,6 +256,25 @@ def _as_votes(cells: list[list[str]], path: Path, *, first_line: int) -> np.ndar
     return np.array(cells, dtype=np.int64).reshape(-1, len(_VOTES))
 
 
+def labels_under(samples: pd.DataFrame, options: Options) -> dict[str, np.ndarray]:
+    """Label a samples table by every rule that labels test pictures, from the votes that it holds.
+
+    Args:
+        samples: The samples table.
+        options: With which it was prepared.
+
+    Returns:
+        By rule, (n,) integers, -1 where the rule drops the sample.
+    """
+    votes = samples[[f"votes_{name.lower()}" for name in _VOTES]].to_numpy(dtype=np.int64)
+    splits = samples["split"].to_numpy(dtype=object)
+    # label.csv has no votes for rows without a name of their own (see above); those of fer2013new.csv stand there
+    unlisted = samples["sample_id"].str.contains(r"^row_|_2$").to_numpy(dtype=bool) & (options.votes == "label_csv")
+    rules = [rule for rule in _ferplus_rules.RULES if rule not in _ferplus_rules.TRAIN_ONLY]
+    found = {rule: _ferplus_rules.labels(votes, splits, rule, options.n_classes) for rule in rules}
+    return {rule: np.where(unlisted, _ferplus_rules.DROP, labels) for rule, labels in found.items()}
+
+
 def _official_counts(options: Options) -> dict[str, tuple[int, ...]]:
     counts = _ferplus_counts.counts(options.votes, options.rule, png=options.form == "png")
     return {split: row[: options.n_classes] for split, row in counts.items()}
@@ -275,5 +294,6 @@ dataset = Dataset(
     label_rule=lambda options: f"{options.rule} on {options.votes}",
     load=load,
     official_counts=_official_counts,
+    labels_under=labels_under,
     write_toy=write_toy,
 )

@@ -50,7 +50,7 @@ def train(cell: Cell, launcher: str) -> Outcome | None:
             folder is not a checkpoint of this run.
     """
     torch.set_num_threads(cell.asked.threads)
-    _keep_freed_memory()
+    keep_freed_memory()
     precision = _precision(cell)
     start = time.monotonic()
     model = _build(cell)
@@ -246,7 +246,7 @@ def _precision(cell: Cell) -> str:
     return "amp" if cuda and cell.asked.precision != "fp32" else "fp32"
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Tell glibc to keep freed blocks: handing each tensor's pages back to the system costs up to a quarter of a step.
 
     See mallopt(3); ``benchmarks/allocator.py`` measures the ratio. Elsewhere than on glibc nothing is done.

@@ -18,7 +18,7 @@ EXCEPTED = {
     "fer_bench/__init__.py": "the version, which is recorded",
     "baselines/__init__.py": "holds nothing",
     "fer_bench/cli/__init__.py": "holds nothing",
-    "fer_bench/cli/_common.py": "prints",
+    "fer_bench/cli/_common.py": "prints, and hands the run section of params.yaml to libraries",
     "fer_bench/errors.py": "words of errors",
     "fer_bench/registry.py": "finds files; what it finds is in the deps",
     "fer_bench/params.py": "reads params.yaml; its values are the stages' params",
@@ -45,7 +45,7 @@ def body(stage):
 @cache
 def needed(stage):
     words = body(stage)["cmd"].split()[1:]
-    verb, function = (words[0], words[1]) if words[0] == "data" else (words[0], words[0])
+    verb, function = (words[0], words[1]) if words[0] in {"data", "audit"} else (words[0], words[0])
     files, kinds = closure(ROOT / "fer_bench" / "cli" / f"{verb}.py", function)
     found = {str(file) for file in files}
     for kind in kinds:
@@ -53,7 +53,7 @@ def needed(stage):
             continue
         if kind in TEMPLATES:
             found.add(TEMPLATES[kind])
-        if kind != "methods" or stage == "run":
+        if kind != "methods" or stage in {"run", "batch"}:
             found |= imported(kind)
     if SOURCES in found:  # which of these a run depends on, that file says
         found = {file for file in found if not file.startswith("baselines/")}

@@ -1,0 +1,117 @@
+"""``fer-bench audit``: look for what is wrong with predictions, as ``fer-bench data audit`` does with data."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fer_bench.cli._common import AsJson, ParamsFile, say, set_environment, show, wrote
+from fer_bench.errors import FerBenchError
+from fer_bench.params import PARAMS, Params
+
+if TYPE_CHECKING:  # torch and pandas take seconds to import, and this module is imported for every --help
+    from fer_bench.audits._orders import Audited
+
+app = typer.Typer(help="Audit what methods predict.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def _group() -> None:
+    """Audit what methods predict."""
+
+
+@app.command()
+def batch(
+    target: Annotated[str, typer.Argument(metavar="METHOD|RUN", help="A method, or the folder of one run.")],
+    *,
+    dataset: Annotated[str | None, typer.Option(help="A data set of the grid; all seeds of METHOD are asked.")] = None,
+    untrained: Annotated[
+        bool, typer.Option("--untrained", help="METHOD's toy recipe with initial weights on synthetic pictures.")
+    ] = False,
+    params: ParamsFile = PARAMS,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for DATASET_METHOD.csv and .json; default with --dataset: results/GRID/orders, else none."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask whether predictions depend on the batch a picture comes in.
+
+    The reported pictures are given to the trained weights one at a time, each beside a copy of itself, shuffled, as the
+    release lists them, and sorted by class, in batches of 8 to 64. Red: an answer changes by more than rounding. Exit
+    with 1 if it is red and the method does not say so itself (couples_batch). A METHOD that is not in the grid is
+    asked untrained.
+
+    \b
+    Examples:
+      fer-bench audit batch conv_cut --dataset synthetic
+      fer-bench audit batch results/demo/runs/synthetic/conv_cut/seed0
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    from fer_bench.params import read
+
+    if untrained:
+        grid = None
+        audited, folder = _untrained(target, dataset), out
+    else:
+        grid = read(params)
+        set_environment(grid)
+        audited, folder = _trained(grid, target, dataset, out)
+    _tell(audited, grid, folder, as_json=as_json)
+    if audited.stops:
+        say(f"  fix: make every picture's logits its own, or say couples_batch in baselines/{audited.method}.py")
+        raise typer.Exit(1)
+
+
+def _trained(grid: Params, target: str, dataset: str | None, out: Path | None) -> "tuple[Audited, Path | None]":
+    from fer_bench import registry
+    from fer_bench.training import orders
+
+    if os.sep in target or Path(target).is_dir():
+        if dataset is not None:
+            raise FerBenchError(f"{target} is a run, which has its data set", fix="leave --dataset out")
+        return orders.of_run(grid, Path(target)), out
+    if dataset is not None:
+        folder = grid.results / "orders" if out is None else out
+        return orders.of_method(grid, dataset=dataset, method=target), folder
+    if target in grid.methods:
+        raise FerBenchError(
+            f"{target}: on which data set?", fix=f"--dataset, one of: {', '.join(grid.prepare)}; or --untrained"
+        )
+    registry.path_of("methods", target)
+    say(f"{target} is not in this grid: its toy recipe is asked, untrained, on synthetic pictures")
+    return orders.untrained(target), out
+
+
+def _untrained(target: str, dataset: str | None) -> "Audited":
+    from fer_bench import registry
+    from fer_bench.training import orders
+
+    registry.path_of("methods", target)
+    if dataset is not None:
+        raise FerBenchError("--untrained asks synthetic pictures", fix="leave --dataset or --untrained out")
+    return orders.untrained(target)
+
+
+def _tell(audited: "Audited", grid: Params | None, folder: Path | None, *, as_json: bool) -> None:
+    """Print the table, say the verdict, and write the files where there is a folder for them."""
+    from fer_bench.audits import _orders
+    from fer_bench.params import Score
+
+    settings = Score(metrics=list(_orders.METRICS)) if grid is None else grid.score
+    rows = audited.rows(settings)
+    written = None
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        written = _orders.write(audited, rows, settings, folder)
+    if rows or as_json:
+        import pandas as pd
+
+        show(pd.DataFrame(rows) if as_json else _orders.printable(rows), as_json=as_json)
+    say(f"{audited.dataset} {audited.method}: {audited.status}: {audited.why}")
+    if audited.status != "none" and audited.without:
+        say(audited.without)
+    if written is not None:
+        wrote(written, then="fer-bench score")
