@@ -131,7 +131,7 @@ OTHER = {  # of which 90 in 100 have to be found
     "crop 5 %, noise 10": both(crop, noise(10)),
     "contrast -20 %, noise 20": both(contrast(0.8), noise(20)),
 }
-HARDEST = {"rotation +10, brightness +20 %": both(turn(10), brightness(1.2))}  # 89 to 91 in 100 pass step 1
+HARDEST = {"rotation +10, brightness +20 %": both(turn(10), brightness(1.2))}  # 89 to 91 in 100 are found
 KINDS = FIRM | OTHER | HARDEST
 
 
@@ -267,7 +267,7 @@ def test_fewer_than_1_in_1000_copies_make_a_pair_with_an_unrelated_face(planted)
     """A pair (copy of X, Y) is false unless the release itself relates X and Y: see :func:`relations`."""
     false = {kind: pairs for kind, (_, pairs) in planted.items()}
     assert sum(map(len, false.values())) <= 0.001 * N_FACES * len(false)
-    assert max(map(len, false.values())) <= 0.005 * N_FACES  # a single kind: a hundredfold copied picture may repeat
+    assert max(map(len, false.values())) <= 0.005 * N_FACES  # of one kind: a picture of text may meet several others
     n_pairs = N_FACES * len(false) * (3 * N_FACES + N_TRAIN)
     assert sum(map(len, false.values())) <= 1e-7 * n_pairs
 
