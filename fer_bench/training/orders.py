@@ -60,7 +60,7 @@ def of_method(params: Params, *, dataset: str, method: str) -> Audited:
         found.append((cell, folder, record))
     failed = [str(cell.seed) for cell, _, record in found if record.status == "failed"]
     without = f"training diverged for seed {', '.join(failed)}: no weights" if failed else ""
-    parts = [_of_run(cell, folder, record) for cell, folder, record in found if record.status == "ok"]
+    parts = [of_cell(cell, folder, record.selected) for cell, folder, record in found if record.status == "ok"]
     moved = [part.trunk_moved for part in parts if part.trunk_moved is not None]
     return _audited(
         found[0][0],
@@ -90,7 +90,7 @@ def of_run(params: Params, folder: Path) -> Audited:
         )
     if record.status == "failed":
         raise FerBenchError(f"{folder}: the run failed ({record.error}), so it has no weights", fix=_again(cell))
-    return _of_run(cell, folder, _record(cell, folder))
+    return of_cell(cell, folder, _record(cell, folder).selected)
 
 
 def untrained(method: str, *, recipe: str = "toy") -> Audited:
@@ -202,12 +202,22 @@ def _logits(model: RunnerModel, part: Part, steps: Sequence[np.ndarray]) -> np.n
     return logits
 
 
-def _of_run(cell: Cell, folder: Path, record: runs.RunRecord) -> Audited:
+def of_cell(cell: Cell, folder: Path, selected: Mapping[str, int]) -> Audited:
+    """Audit what a cell's run has left.
+
+    Args:
+        cell: The cell.
+        folder: The run's folder, which holds the weights.
+        selected: Selection to epoch, from the run's record.
+
+    Raises:
+        FerBenchError: If weights are missing or do not fit.
+    """
     torch.set_num_threads(cell.asked.threads)
     gradient.keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    first = "best_on_val" if "best_on_val" in record.selected else "last"
-    epochs = {selection: record.selected[selection] for selection in (first, "best_on_test")}
+    first = "best_on_val" if "best_on_val" in selected else "last"
+    epochs = {selection: selected[selection] for selection in (first, "best_on_test")}
     samples = cell.dataset.samples
     reported, dropped = cell.parts.report, _dropped(cell)
     asked = batches(cell.labels[reported], samples["position"].to_numpy(dtype=np.int64)[reported])
@@ -293,6 +303,7 @@ def _record(cell: Cell, folder: Path) -> runs.RunRecord:
     record = runs.read_record(folder / "run.json")
     now = cell.digests()
     pairs: dict[str, tuple[object, object]] = {
+        "method": (record.method_file or record.method, cell.method_file),
         "protocol": (record.protocol, cell.asked.protocol),
         "recipe": (record.recipe, cell.recipe_name),
         "options of the recipe": (record.settings.get("options"), cell.settings["options"]),

@@ -12,6 +12,7 @@ import torch
 
 from fer_bench import card, registry
 from fer_bench.method import Weights
+from fer_bench.training import orders
 
 NAMES = registry.names("methods")
 METHODS = {name: registry.load("methods", name) for name in NAMES}
@@ -164,6 +165,13 @@ def test_logits_depend_on_batch_mates_exactly_where_the_recipe_says_so(name, rec
         alone = torch.cat([model(images[i : i + 1]) for i in range(len(images))])
     coupled = METHODS[name].couples_batch(METHODS[name].recipes[recipe].options)
     assert ((together - alone).abs().max() > 1e-5) == coupled
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_the_batch_audit_is_red_exactly_where_the_toy_recipe_couples_its_batch(name):
+    found = orders.untrained(name)
+    assert found.status == ("red" if found.couples_batch else "green"), found.why
+    assert not found.stops
 
 
 @pytest.mark.parametrize("colour", [True, False])
