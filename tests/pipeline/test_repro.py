@@ -90,6 +90,8 @@ def test_every_stage_leaves_what_the_report_needs(done):
         "verdicts.csv",
         "report.md",
         "report.tex",
+        "orders/synthetic_conv_cut.csv",
+        "orders/synthetic_lbp_svm.json",
     ):
         assert (results / name).stat().st_size > 0
     assert (results / "runs" / "synthetic" / "conv_cut" / "seed1" / "predictions.csv").is_file()
@@ -154,12 +156,14 @@ def test_another_grid_leaves_this_ones_report_alone(restored):
 
 def test_the_same_grid_elsewhere_gives_the_same_bytes(done, tmp_path, grid_text):
     folder = project(tmp_path, grid_text)
-    call(folder, "dvc", "repro", "score")
+    call(folder, "dvc", "repro", "score", "batch")
     names = [
         "scores.csv",
         "intervals.csv",
         "confusions.csv",
         "predicted/synthetic.csv",
+        "orders/synthetic_conv_cut.csv",
+        "orders/synthetic_conv_cut.json",
         "runs/synthetic/conv_cut/seed0/predictions.csv",
         "runs/synthetic/conv_cut/seed0/sealed.csv",
     ]
