@@ -69,7 +69,7 @@ def _trained(grid: Params, target: str, dataset: str | None, out: Path | None) -
     from fer_bench import registry
     from fer_bench.training import orders
 
-    if os.sep in target or Path(target).is_dir():
+    if os.sep in target or (Path(target) / "run.json").exists():
         if dataset is not None:
             raise FerBenchError(f"{target} is a run, which has its data set", fix="leave --dataset out")
         return orders.of_run(grid, Path(target)), out
