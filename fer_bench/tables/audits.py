@@ -82,7 +82,9 @@ def _mark(audited: Audited, *, accepted: bool) -> str:
     origin = audited.audits.get("origin", {})
     if audited.unofficial and origin.get("status") != "green":
         compared = origin.get("numbers", {}).get("fingerprint") is not None
-        how = "that differs from the official fingerprint" if compared else "never compared with an official fingerprint"
+        how = (
+            "that differs from the official fingerprint" if compared else "never compared with an official fingerprint"
+        )
         said.append(f"unofficial copy{' ' if compared else ', '}{how}")
     if audited.red:
         said.append(f"contaminated ({', '.join(audited.red)}), {'' if accepted else 'not '}accepted in params.yaml")
