@@ -75,12 +75,12 @@ class PublishedRow(Section, frozen=True, kw_only=True):
     Attributes:
         cells: What stands in the table's columns of words.
         recipes: The method's recipes that are this row.
-        values: Data set to the published number, as a fraction; without one where none was published or read.
+        published: Data set to the published number, as a fraction; without one where none was published or read.
     """
 
     cells: list[str]
     recipes: list[str]
-    values: dict[str, Fraction] = msgspec.field(default_factory=dict)
+    published: dict[str, Fraction] = msgspec.field(default_factory=dict)
 
 
 class PublishedTable(Section, frozen=True, kw_only=True):

@@ -25,4 +25,4 @@ def adjust(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = False) 
     show(table if as_json else adjusting.printable(table, headline=headline), as_json=as_json)
     target = grid.results / "contamination.csv"
     contamination.write(table, target)
-    wrote(target, then="fer-bench compare")
+    wrote(target, then="fer-bench ladder")

@@ -37,6 +37,7 @@ def _register() -> None:
         data,
         describe,
         doctor,
+        ladder,
         list_,
         report,
         run,
@@ -54,6 +55,7 @@ def _register() -> None:
     app.add_typer(audit.app, name="audit")
     app.command("score")(score.score)
     app.command("adjust")(adjust.adjust)
+    app.command("ladder")(ladder.ladder)
     app.command("compare")(compare.compare)
     app.command("verdict")(verdict.verdict)
     app.command("report")(report.report)

@@ -130,7 +130,7 @@ def _differences(claim: Claim, found: Card, run: pd.Series, *, train_share: floa
     recipe = str(run["recipe"])
     if recipe.startswith("toy"):
         yield f"recipe: ours is {recipe}, which only shows that the code runs"
-    elif (part := found.row_of(recipe)) and claim.value != part[1].values.get(claim.dataset):
+    elif (part := found.row_of(recipe)) and claim.value != part[1].published.get(claim.dataset):
         yield f"recipe: ours is {recipe}, another row of {part[0].where}"
     if run["weights"] == "none" and found.pretraining != "none":
         yield "weights: ours start from random numbers, the published ones were pretrained"

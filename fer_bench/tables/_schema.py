@@ -22,6 +22,7 @@ class Schema:
         columns: Name to type. Missing values are allowed only in ``optional``.
         key: Columns that together name a row; rows are sorted by them.
         optional: Columns whose cells may be empty.
+        added: Those of them that tables made before they existed lack; they are read as empty.
         remake: The command that makes the table anew.
     """
 
@@ -29,6 +30,7 @@ class Schema:
     columns: Mapping[str, ColumnType]
     key: tuple[str, ...]
     optional: frozenset[str] = frozenset()
+    added: frozenset[str] = frozenset()
     remake: str
 
     def frame(self, rows: list[dict[str, object]]) -> pd.DataFrame:
@@ -45,6 +47,8 @@ class Schema:
         Raises:
             FerBenchError: For missing or unknown columns, values of a wrong type, empty cells or repeated keys.
         """
+        for name in sorted(self.added - set(table.columns)):
+            table = table.assign(**{name: pd.Series(pd.NA, index=table.index, dtype=_DTYPES[self.columns[name]])})
         missing = [name for name in self.columns if name not in table.columns]
         unknown = [str(name) for name in table.columns if name not in self.columns]
         if missing or unknown:

@@ -133,6 +133,7 @@ runs = Schema(
         "n_select": "int",
         "n_report": "int",
         "epochs": "int",
+        "batch_size": "int",  # of training; empty for methods fitted in one go
         "epoch_best_on_val": "int",
         "epoch_best_on_test": "int",
         "train_s": "float",
@@ -149,9 +150,10 @@ runs = Schema(
     optional=frozenset(
         {
             "weights_digest", "error", "epochs", "epoch_best_on_val", "epoch_best_on_test", "peak_memory_mb",
-            "n_classes", "n_parameters", "n_trainable", "predict_s", "train_s", "commit",
+            "batch_size", "n_classes", "n_parameters", "n_trainable", "predict_s", "train_s", "commit",
         }
     ),
+    added=frozenset({"batch_size"}),
     remake="fer-bench score",
 )  # fmt: skip
 
@@ -162,6 +164,7 @@ def row(record: RunRecord) -> dict[str, object]:
     return {
         **data,
         "batch_mates": "coupled" if record.couples_batch else "independent",
+        "batch_size": (record.settings.get("training") or {}).get("batch_size"),
         "epoch_best_on_val": record.selected.get("best_on_val"),
         "epoch_best_on_test": record.selected.get("best_on_test"),
     }

@@ -38,7 +38,7 @@ def program(*arguments, cwd=None):
 def test_the_verbs_are_those_of_the_pipeline_and_five_more():
     assert {" ".join(name) for name in VERBS} == {
         "doctor", "list", "describe", "data prepare", "data audit", "data fingerprint", "data diff", "sources", "run",
-        "audit batch", "score", "adjust", "compare", "verdict", "report",
+        "audit batch", "score", "adjust", "ladder", "compare", "verdict", "report",
     }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ EXCEPTED = {
 SOURCES = "results/${grid}/sources/${item.method}.json"
 TEMPLATES = {"methods": SOURCES, "datasets": "fer_bench/datasets/${key}.py"}
 # These open what `prepare` wrote; they load no data set's file.
-OPENS_ONLY = {"run", "score", "adjust", "compare", "verdict", "report"}
+OPENS_ONLY = {"run", "score", "adjust", "ladder", "compare", "verdict", "report"}
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 
 
@@ -95,7 +95,13 @@ def test_the_sources_of_a_method_are_what_it_imports(method):
 
 
 def test_a_stage_that_reads_a_section_of_params_declares_it():
-    for stage, section in (("score", "score"), ("adjust", "score"), ("compare", "compare"), ("report", "report")):
+    for stage, section in (
+        ("score", "score"),
+        ("adjust", "score"),
+        ("ladder", "score"),
+        ("compare", "compare"),
+        ("report", "report"),
+    ):
         assert section in body(stage)["params"]
 
 

@@ -1,0 +1,27 @@
+"""``fer-bench ladder``: from the honest number to those that other procedures give."""
+
+from fer_bench import params as params_file
+from fer_bench.cli._common import AsJson, ParamsFile, say, show, wrote
+
+
+def ladder(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = False) -> None:
+    """Part what procedure adds to each method's numbers: checkpoint, order of the pictures, label rule.
+
+    Reads results/GRID/predicted, runs.csv and orders/DATASET_METHOD.csv; writes results/GRID/ladder.csv, and gains.csv:
+    what choosing the checkpoint on the test set adds. Needs neither torch nor pictures nor the runs.
+
+    \b
+    Examples:
+      fer-bench ladder
+      fer-bench ladder --params grids/ferplus_cpu.yaml
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    from fer_bench.stats import laddering
+    from fer_bench.tables.gains import gains as gains_schema
+    from fer_bench.tables.ladder import ladder as ladder_schema
+
+    grid = params_file.read(params)
+    climbed, gained = laddering.climb(grid, say=say)
+    show(climbed if as_json else laddering.printable(climbed), as_json=as_json)
+    ladder_schema.write(climbed, grid.results / "ladder.csv")
+    gains_schema.write(gained, grid.results / "gains.csv")
+    wrote(grid.results / "ladder.csv", then="fer-bench compare")
