@@ -140,7 +140,7 @@ class _Candidate(NamedTuple):
 
 
 def _better_way(blocks: Iterable[list[_Candidate]]) -> list[_Candidate]:
-    """Keep of each pair the row whose view is more like the other one, so that the order of rows decides nothing."""
+    """Keep of each pair the row whose view is more like the other one, so that the order of rows does not decide."""
     best: dict[tuple[int, int], _Candidate] = {}
     for candidate in itertools.chain.from_iterable(blocks):
         pair = min(candidate.viewed, candidate.other), max(candidate.viewed, candidate.other)

@@ -130,9 +130,9 @@ OTHER = {  # of which 90 in 100 have to be found
     "half and back, jpeg 30": both(half, jpeg(30)),
     "crop 5 %, noise 10": both(crop, noise(10)),
     "contrast -20 %, noise 20": both(contrast(0.8), noise(20)),
+    "rotation +10, brightness +20 %": both(turn(10), brightness(1.2)),
 }
-HARDEST = {"rotation +10, brightness +20 %": both(turn(10), brightness(1.2))}  # 89 to 91 in 100 are found
-KINDS = FIRM | OTHER | HARDEST
+KINDS = FIRM | OTHER
 
 
 def altered(pictures, kind, rng):
@@ -199,15 +199,12 @@ def count(pairs, own, shows, related):
 def relations(pictures):
     """Say of two pictures whether the release itself relates them, in one of three ways.
 
-    They are a pair at ``RELATED`` or above, in either order (the search turns the earlier picture only); a chain of
-    twins links them; or they coincide where the search did not look (:func:`laid_over`).
+    They are a pair at ``RELATED`` or above; a chain of twins links them; or they coincide where the search did not look
+    (:func:`laid_over`).
     """
-    rows, n = np.arange(len(pictures)), len(pictures)
     found = {(pair.a, pair.b): pair.similarity for pair in _near.search(pictures, least=RELATED)}
-    for pair in _near.search(pictures, rows[::-1], least=RELATED):
-        found.setdefault((n - 1 - pair.b, n - 1 - pair.a), pair.similarity)
     twins = np.array([pair for pair, similarity in found.items() if similarity >= _near.SIMILAR])
-    links = scipy.sparse.coo_array((np.ones(len(twins)), twins.T), shape=(n, n))
+    links = scipy.sparse.coo_array((np.ones(len(twins)), twins.T), shape=(len(pictures), len(pictures)))
     _, chain = scipy.sparse.csgraph.connected_components(links, directed=False)
 
     def related(a, b):
@@ -252,13 +249,6 @@ def test_of_copies_that_change_little_99_in_100_are_found(planted, kind):
 @pytest.mark.parametrize("kind", OTHER)
 def test_of_copies_that_change_more_90_in_100_are_found(planted, kind):
     assert planted[kind][0] >= 0.90
-
-
-@pytest.mark.data
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", HARDEST)
-def test_of_turned_copies_that_are_overexposed_too_85_in_100_are_found(planted, kind):
-    assert planted[kind][0] >= 0.85
 
 
 @pytest.mark.data
@@ -329,6 +319,19 @@ def test_altered_copies_of_drawn_faces_are_found(drawn, kind, share, rng):
     assert len(own) >= share * N_DRAWN
     if "rotation" not in kind:  # some drawn faces are so symmetric that a turned copy fits both ways
         assert np.mean([pair.mirrored == ("mirror" in kind) for pair in own]) >= 0.99
+
+
+def test_the_order_of_pictures_decides_hardly_anything(drawn, rng):
+    pictures = np.concatenate([drawn, altered(drawn[:N_DRAWN], "crop 5 %", rng)])
+    order = rng.permutation(len(pictures))
+    forth = {(pair.a, pair.b): pair.similarity for pair in _near.search(pictures)}
+    shuffled = [(sorted((int(order[pair.a]), int(order[pair.b]))), pair.similarity)
+                for pair in _near.search(pictures, order)]  # fmt: skip
+    back = {tuple(rows): similarity for rows, similarity in shuffled}
+    # sums in another order round otherwise: a pair may cross a threshold, or start from another of two equal views
+    assert len(forth.keys() ^ back.keys()) <= 0.02 * len(forth)
+    both = forth.keys() & back.keys()
+    assert np.mean([abs(forth[pair] - back[pair]) < 1e-3 for pair in both]) > 0.99
 
 
 def test_few_drawn_faces_are_taken_for_one(drawn):
