@@ -61,7 +61,7 @@ def batch(
         audited, folder = _trained(grid, target, dataset, out)
     _tell(audited, grid, folder, as_json=as_json)
     if audited.stops:
-        say(f"  fix: make every picture's logits its own, or say couples_batch in baselines/{audited.method}.py")
+        say(f"  fix: make every picture's logits its own, or say couples_batch in the file of {audited.method}")
         raise typer.Exit(1)
 
 
@@ -114,4 +114,4 @@ def _tell(audited: "Audited", grid: Params | None, folder: Path | None, *, as_js
     if audited.status != "none" and audited.without:
         say(audited.without)
     if written is not None:
-        wrote(written, then="fer-bench score")
+        wrote(written, then="fer-bench ladder")

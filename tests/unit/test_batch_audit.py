@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
+from baselines import conv_cut
 from fer_bench import params
 from fer_bench.audits import _orders
 from fer_bench.cli.main import app
@@ -423,6 +424,16 @@ def test_samples_that_the_rule_drops_are_predicted_singly_and_have_their_other_l
     assert (table["label/majority"] == table["y_true"]).all()
     assert (orders.labels_in(table, 0, "best_on_val", "single")[dropped] >= 0).all()
     assert (orders.labels_in(table, 0, "best_on_val", "class_sorted_b8")[dropped] == -1).all()
+
+
+@pytest.mark.parametrize("arguments", [["conv_cut", "--dataset", "synthetic"], [RUN], ["conv_cut", "--untrained"]])
+def test_red_ends_with_1_only_where_the_method_does_not_say_that_it_couples_its_batch(grid, monkeypatch, arguments):
+    assert fer_bench(*arguments).exit_code == 0
+    silent = dataclasses.replace(conv_cut.method, couples_batch=lambda _options: False)
+    monkeypatch.setattr(conv_cut, "method", silent)
+    asked = fer_bench(*arguments)
+    assert asked.exit_code == 1
+    assert "say couples_batch in the file of conv_cut" in asked.stderr
 
 
 # without a run
