@@ -40,7 +40,8 @@ def slug(name: str) -> str:
     return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
-def _wrapped(title: str, width: int) -> str:
+def wrapped(title: str, width: int) -> str:
+    """Return a text in lines of at most ``width`` letters, in letters that can be drawn."""
     return "\n".join(textwrap.wrap(style.printable(title), width, break_long_words=True))
 
 
@@ -61,11 +62,11 @@ def forest(grid: Grid, dataset: str, folder: Path) -> Figure | None:
             color=style.COLOURS[0], ecolor=style.COLOURS[0], elinewidth=1.4, capsize=2.5,
         )  # fmt: skip
         axes.set_xlabel(f"{grid.metrics[metric].title} ({words.coverage(grid.level)} interval)")
-        axes.set_yticks(places, [_wrapped(grid.title(name), 32) for name in methods])
+        axes.set_yticks(places, [wrapped(grid.title(name), 32) for name in methods])
         axes.grid(axis="x", color="0.9", linewidth=0.6)
         axes.set_axisbelow(True)
         if grid.metrics[metric].share:
-            _percent(axes, "x", span=float(high.max() - low.min()))
+            percent_axis(axes, "x", span=float(high.max() - low.min()))
     panels[0].set_ylim(len(methods) - 0.5, -0.5)
     basis = _basis(grid, dataset)
     figure.suptitle(f"{dataset}: {basis}", fontsize=8)
@@ -91,7 +92,8 @@ def _basis(grid: Grid, dataset: str) -> str:
     )
 
 
-def _percent(axes: Axes, which: str, *, span: float) -> None:
+def percent_axis(axes: Axes, which: str, *, span: float) -> None:
+    """Print an axis of shares in percent, with a decimal where it spans little."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0 if span > 0.04 else 1, symbol=" %"))
 
@@ -129,7 +131,7 @@ def confusion(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | N
     axes.tick_params(axis="x", rotation=45)
     axes.tick_params(axis="y", rotation=0)
     axes.set(xlabel="predicted", ylabel="true")
-    axes.set_title(f"{_wrapped(grid.title(method), 50)}\n{_wrapped(f'{dataset}, {basis}', 56)}")
+    axes.set_title(f"{wrapped(grid.title(method), 50)}\n{wrapped(f'{dataset}, {basis}', 56)}")
     name = f"{slug(dataset)}_confusion_{slug(method)}"
     style.save(figure, folder, name)
     right = np.diagonal(shares)
@@ -164,7 +166,7 @@ def training(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | No
         left.legend()
     right.set(xlabel="epoch", ylabel="val accuracy")
     if table["val_accuracy"].notna().any():
-        _percent(right, "y", span=float(table["val_accuracy"].max() - table["val_accuracy"].min()))
+        percent_axis(right, "y", span=float(table["val_accuracy"].max() - table["val_accuracy"].min()))
     else:
         right.text(
             0.5, 0.5, "nothing selects\nunder this protocol", ha="center", va="center",
@@ -175,7 +177,7 @@ def training(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | No
         axes.grid(axis="y", color="0.9", linewidth=0.6)
         axes.set_axisbelow(True)
     basis = "1 seed" if n_seeds == 1 else f"mean and range of {n_seeds} seeds"
-    figure.suptitle(f"{_wrapped(grid.title(method), 56)}\n{dataset}, {basis}", fontsize=8)
+    figure.suptitle(f"{wrapped(grid.title(method), 56)}\n{dataset}, {basis}", fontsize=8)
     name = f"{slug(dataset)}_training_{slug(method)}"
     style.save(figure, folder, name)
     last = table[table["epoch"] == table["epoch"].max()]

@@ -7,15 +7,19 @@ from typing import Any
 import pandas as pd
 
 from fer_bench import card, registry
+from fer_bench.card import Card
 from fer_bench.expressions import expressions
 from fer_bench.params import Params
 from fer_bench.tables import audits as audit_files
 from fer_bench.tables import predicted
+from fer_bench.tables._schema import Schema
 from fer_bench.tables.comparisons import comparisons
 from fer_bench.tables.confusions import confusions
 from fer_bench.tables.contamination import contamination
+from fer_bench.tables.gains import gains
 from fer_bench.tables.history import history
 from fer_bench.tables.intervals import intervals
+from fer_bench.tables.ladder import ladder
 from fer_bench.tables.runs import runs
 from fer_bench.tables.scores import scores
 from fer_bench.tables.verdicts import verdicts
@@ -53,6 +57,9 @@ class Grid:
         marks: Data set to what every table has to say of it; absent in the ordinary case.
         contamination: Scores with and without twins; without rows where ``fer-bench adjust`` was not run, as on a grid
             that was not audited.
+        ladder: Each method's numbers step by step, and
+        gains: what choosing on the test set adds; without rows where ``fer-bench ladder`` was not run.
+        cards: Entry to its method's card; an entry without one is absent.
         tables: The seven tables, by name, as :mod:`fer_bench.tables` describes them.
         predicted: Data set to the table of predicted expressions; a data set all of whose runs failed is absent.
     """
@@ -65,6 +72,9 @@ class Grid:
     audits: dict[str, dict[str, Any]] = field(default_factory=dict)
     marks: dict[str, str] = field(default_factory=dict)
     contamination: pd.DataFrame
+    ladder: pd.DataFrame
+    gains: pd.DataFrame
+    cards: dict[str, Card] = field(default_factory=dict)
     tables: dict[str, pd.DataFrame]
     predicted: dict[str, pd.DataFrame] = field(default_factory=dict)
 
@@ -115,6 +125,12 @@ class Grid:
         rows = rows.sort_values(["method", "selection", "n_seeds"], kind="stable")
         return rows.drop_duplicates(["method", "selection"], keep="last")
 
+    def steps(self, dataset: str, method: str, metric: str) -> pd.DataFrame:
+        """Return a method's ladder on a data set, from the top; without rows where there is none."""
+        table = self.ladder
+        chosen = (table["dataset"] == dataset) & (table["method"] == method) & (table["metric"] == metric)
+        return table[chosen].sort_values("position", ignore_index=True)
+
     def n_classes(self, dataset: str) -> int:
         """Return how many expressions a data set's runs tell apart, as recorded; else as far as seen."""
         recorded = self.runs.loc[self.runs["dataset"] == dataset, "n_classes"].dropna()
@@ -146,19 +162,18 @@ def read(params: Params) -> Grid:
         FerBenchError: If a table is missing or does not fit; the fix names the command that makes it.
     """
     known = set(registry.names("cards"))
-    cards = {
-        entry: card.read(params.method_of(entry)) for entry in params.methods if params.method_of(entry) in known
-    }
+    cards = {entry: card.read(params.method_of(entry)) for entry in params.methods if params.method_of(entry) in known}
     return load(
         params,
         folder=params.results,
         headline=registry.load("protocols", params.run.protocol).headline,
-        titles={entry: _title(params, entry, found.title) for entry, found in cards.items()},
+        titles={entry: title_of(params, entry, found.title) for entry, found in cards.items()},
         metrics={name: _shown(name) for name in params.score.metrics},
+        cards=cards,
     )
 
 
-def _title(params: Params, entry: str, title: str) -> str:
+def title_of(params: Params, entry: str, title: str) -> str:
     """Return a method's title; with the entry's recipe where the grid holds the method several times."""
     several = len(params.entries_of(params.method_of(entry))) > 1
     return f"{title}, {params.methods[entry].recipe}" if several else title
@@ -169,7 +184,15 @@ def _shown(name: str) -> Shown:
     return Shown(title=metric.title, share=metric.range == (0, 1), higher_is_better=metric.higher_is_better)
 
 
-def load(params: Params, *, folder: Path, headline: str, titles: dict[str, str], metrics: dict[str, Shown]) -> Grid:
+def load(
+    params: Params,
+    *,
+    folder: Path,
+    headline: str,
+    titles: dict[str, str],
+    metrics: dict[str, Shown],
+    cards: dict[str, Card],
+) -> Grid:
     """Read a grid's tables from a folder.
 
     Args:
@@ -178,13 +201,13 @@ def load(params: Params, *, folder: Path, headline: str, titles: dict[str, str],
         headline: The protocol's own selection.
         titles: Method to title; a method without one is printed by its name, as are those that share a title.
         metrics: Metric to how it is printed, the primary one first.
+        cards: Entry to its method's card.
 
     Raises:
         FerBenchError: If a table is missing or does not fit.
     """
     tables = {name: schema.read(folder / f"{name}.csv") for name, schema in _SCHEMAS.items()}
     audited = audit_files.read_all(params.prepare, folder)
-    adjusted = folder / "contamination.csv"
     shared = {title for title in titles.values() if list(titles.values()).count(title) > 1}
     titles = {name: title for name, title in titles.items() if title not in shared}
     scored = set(tables["scores"]["dataset"])
@@ -196,9 +219,16 @@ def load(params: Params, *, folder: Path, headline: str, titles: dict[str, str],
         metrics=metrics,
         audits={name: one.audits for name, one in audited.items()},
         marks=audit_files.marks(params.prepare, audited),
-        contamination=contamination.read(adjusted) if adjusted.exists() else contamination.frame([]),
+        contamination=_where_there(contamination, folder / "contamination.csv"),
+        ladder=_where_there(ladder, folder / "ladder.csv"),
+        gains=_where_there(gains, folder / "gains.csv"),
+        cards=cards,
         tables=tables,
         predicted={
             name: predicted.read(folder / "predicted" / f"{name}.csv") for name in params.prepare if name in scored
         },
     )
+
+
+def _where_there(schema: Schema, path: Path) -> pd.DataFrame:
+    return schema.read(path) if path.exists() else schema.frame([])

@@ -9,6 +9,7 @@ from fer_bench.report import words
 from fer_bench.report.best_set import best_set
 from fer_bench.report.blocks import Section, Table
 from fer_bench.report.grid import Grid
+from fer_bench.tables.gains import OVER
 
 _BOLD = "Bold: the methods that cannot be told from the best by the comparisons below, not the largest number alone."
 
@@ -144,7 +145,7 @@ def _n_seeds(grid: Grid) -> list[int]:
 
 
 def selections(grid: Grid) -> Table:
-    """Make the table of the three selections and of the points that choosing on the test set gains."""
+    """Make the table of the three selections, with what choosing on the test set gains over the two others."""
     rows: list[dict[str, str]] = []
     for dataset in grid.datasets:
         for metric in grid.params.compare.metrics:
@@ -155,16 +156,19 @@ def selections(grid: Grid) -> Table:
                     rows.append(_selection_row(grid, dataset, metric, method, found))
     head = ["data set"] * grid.several
     printed = [words.selection(name) for name in SELECTIONS]
+    gained = [_gained(name) for name in OVER]
     return Table(
         name="selections",
-        cells=pd.DataFrame(rows, columns=[*head, "method", "metric", *printed, "gain from the test set"]),
-        caption=f"The same runs under each rule that picks the checkpoint. {covers(grid)} {scope(grid)}",
+        cells=pd.DataFrame(rows, columns=[*head, "method", "metric", *printed, *gained]),
+        caption=f"The same runs under each rule that picks the checkpoint. {covers(grid)} {_gains_cover(grid)}"
+        f"{scope(grid)}",
         wrapped=frozenset({*head, "method", "metric"}),
-        right=frozenset({*printed, "gain from the test set"}),
+        right=frozenset({*printed, *gained}),
         bold_headers=frozenset({words.selection("best_on_test")}),
         note=(
             "oracle: the checkpoint was chosen on the samples that are reported, so the number is not an honest "
-            "estimate; the gain is oracle less best_on_val, or less last where nothing else selects. "
+            "estimate; over: oracle less that selection, in points, on the samples that chose, not to be expected "
+            f"on others. {'' if len(grid.gains) else 'Gains are not computed; make them: fer-bench ladder. '}"
             f"{grid.params.report.scale.strip()}"
         ),
         empty="No method has a score.",
@@ -179,15 +183,35 @@ def _selection_row(
         words.selection(name): metric_with_interval(found[name], share=shown.share) if name in found else words.NONE
         for name in SELECTIONS
     }
-    honest = found.get("best_on_val", found.get("last"))
-    gain = words.NONE
-    if honest is not None and "best_on_test" in found:
-        difference = float(found["best_on_test"]["estimate"]) - float(honest["estimate"])
-        gain = words.points(difference) if shown.share else f"{difference:+.3f}"
-    return {
-        "data set": dataset,
-        "method": grid.title(method),
-        "metric": shown.title,
-        **printed,
-        "gain from the test set": gain,
+    return {"data set": dataset, "method": grid.title(method), "metric": shown.title, **printed} | {
+        _gained(over): _gain(grid, dataset, method, metric, over) for over in OVER
     }
+
+
+def _gained(over: str) -> str:
+    return f"over {over}"
+
+
+def _gain(grid: Grid, dataset: str, method: str, metric: str, over: str) -> str:
+    table = grid.gains
+    rows = table[(table["dataset"] == dataset) & (table["method"] == method)]
+    rows = rows[(rows["metric"] == metric) & (rows["over"] == over)]
+    if rows.empty:
+        return words.NONE
+    middle, low, high = (float(rows.iloc[0][name]) for name in ("difference", "low", "high"))
+    if grid.metrics[metric].share:
+        return words.points_with_interval(middle, low, high, unit=False)
+    return f"{middle:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _gains_cover(grid: Grid) -> str:
+    """Say what the intervals of gains are; nothing where there are none."""
+    table = grid.gains
+    if table.empty:
+        return ""
+    ways = table.drop_duplicates(["resampled", "held_fixed", "interval_method"])
+    said = [
+        f"resampling {way['resampled']}, holding fixed {way['held_fixed']} ({way['interval_method']})"
+        for _, way in ways.iterrows()
+    ]
+    return f"Of gains, paired on runs and pictures: {'; or '.join(said)}. "

@@ -22,6 +22,16 @@ _COMMANDS = {
         "fer-bench adjust",
         "predicted/*.csv, runs.csv, audits/DATASET_twins.csv",
     ),
+    "predictions in other batches": (
+        "orders/DATASET_METHOD.csv, orders/DATASET_METHOD.json",
+        "fer-bench audit batch METHOD --dataset DATASET",
+        "prepared data, the runs",
+    ),
+    "step by step from the honest number": (
+        "ladder.csv, gains.csv",
+        "fer-bench ladder",
+        "predicted/*.csv, runs.csv, orders/*.csv",
+    ),
     "comparisons": ("comparisons.csv", "fer-bench compare", "predicted/*.csv, runs.csv"),
     "verdicts on claims": ("verdicts.csv", "fer-bench verdict", "intervals.csv, runs.csv, the cards"),
     "audits": ("audits/DATASET.json, audits/DATASET_*.csv", "fer-bench data audit DATASET", "prepared data"),

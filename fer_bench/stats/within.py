@@ -15,8 +15,8 @@ of the others are scaled to the number of samples in either.
 What is resampled: samples (one seed, percentile bootstrap on common draws), or seeds and samples (variance, Student's
 t). What is held fixed: the training data and the recipe, which checkpoints were chosen, and the draws. When it
 misleads: for a checkpoint chosen on the reported samples, because on other samples another would have been chosen: the
-interval is one of the difference between these checkpoints; the gain from choosing is rather larger than it on the
-samples that chose, and none on others. With two seeds it is very wide, and with few samples of an expression rough.
+interval is one of the difference between these checkpoints; the gain from choosing is one on these samples and
+not to be expected on others. With two seeds it is very wide, and with few samples of an expression rough.
 """
 
 from collections.abc import Sequence
@@ -100,9 +100,9 @@ def difference(
         b: Another one of the same runs about the same samples; each sample counts in at least one of the two.
         metric: The metric.
         way: How.
-        one_model: Whether there is but one set of weights behind both, so that equal predictions are no finding; the
-            interval then has no width. Where other trainings could have told the two apart, equal predictions have the
-            interval of :func:`fer_bench.stats.bootstrap.alike`.
+        one_model: Whether equal predictions are no finding: one set of weights stands behind both, and the method looks
+            at one sample at a time. The interval then has no width. Where other trainings could have told the two
+            apart, equal predictions have the interval of :func:`fer_bench.stats.bootstrap.alike`.
         rng: Source of the draws, for one seed.
     """
     by_seed = _by_seed(a, metric, way) - _by_seed(b, metric, way)

@@ -4,8 +4,10 @@ The numbers are simulated, not measured; intervals are Wald's and the tests plai
 printed. Every table goes through its own schema, so that a change of a schema shows here first.
 """
 
+import contextlib
 import json
 import math
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,14 +15,18 @@ import numpy as np
 import pandas as pd
 
 from fer_bench import params
+from fer_bench.card import Card, Claim, Note, Paper, PublishedProtocol, PublishedRow, PublishedTable
 from fer_bench.expressions import expressions
 from fer_bench.report.grid import Grid, Shown, load
-from fer_bench.tables import predicted
+from fer_bench.stats import laddering
+from fer_bench.tables import orders, predicted
 from fer_bench.tables.comparisons import comparisons
 from fer_bench.tables.confusions import confusions
 from fer_bench.tables.contamination import contamination
+from fer_bench.tables.gains import gains
 from fer_bench.tables.history import history
 from fer_bench.tables.intervals import intervals
+from fer_bench.tables.ladder import ladder
 from fer_bench.tables.runs import runs
 from fer_bench.tables.scores import scores
 from fer_bench.tables.verdicts import verdicts
@@ -32,6 +38,9 @@ METRICS = {
     "mean_recall": Shown(title="Mean recall"),
 }
 SELECTIONS = {"last": -0.004, "best_on_val": 0.0, "best_on_test": 0.006}
+
+_REPAIRED = {"class_sorted": 0.9, "listed": 0.4, "shuffled": 0.05}
+"""Share of samples that batches in an order put right, where they were wrong, at most."""
 
 TWO_WAY = "two-way variance over seeds and samples, Satterthwaite t"
 
@@ -52,6 +61,8 @@ class Fake:
         compared: Whether comparisons are made.
         audited: Whether audits are written.
         twins: How many reported samples of every data set have a twin in training; None: never adjusted.
+        ordered: Methods that were asked in batches; None: no ladder was made of any.
+        cards: Method to its card.
         official: Of every data set, as audits write it.
         unofficial: Of every data set, as audits write it.
         origin: Status of the audit that compares with an official fingerprint.
@@ -74,6 +85,8 @@ class Fake:
     compared: bool = True
     audited: bool = True
     twins: int | None = None
+    ordered: frozenset[str] | None = None
+    cards: dict[str, Card] = field(default_factory=dict)
     official: str = "complete"
     unofficial: str = ""
     origin: str = "green"
@@ -136,12 +149,13 @@ def write(fake: Fake, folder: Path, *, seed: int = 0) -> None:
         schema.write(schema.frame(rows[name]), folder / f"{name}.csv")
     verdicts.write(verdicts.frame(list(fake.claims)), folder / "verdicts.csv")
     (folder / "params.yaml").write_text(fake.yaml(), encoding="utf-8")
+    _climb(fake, folder, seed=seed)
 
 
 def read(fake: Fake, folder: Path, *, headline: str = "best_on_val") -> Grid:
     """Read a simulated grid as the report does, without looking up its methods, which do not exist."""
     asked = params.from_yaml((folder / "params.yaml").read_text(encoding="utf-8"), params.Params, where="params.yaml")
-    return load(asked, folder=folder, headline=headline, titles=fake.titles, metrics=METRICS)
+    return load(asked, folder=folder, headline=headline, titles=fake.titles, metrics=METRICS, cards=fake.cards)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -324,6 +338,37 @@ def _adjust(fake, dataset, table, k, rows) -> None:
             )  # fmt: skip
 
 
+def _climb(fake, folder: Path, *, seed: int) -> None:
+    """Write tables of orders in which class-sorted batches help, and the ladders and gains that follow from them."""
+    if fake.ordered is None:
+        return
+    rng = np.random.default_rng([seed, 1])  # of its own, so that the other tables stay as they are
+    for dataset in fake.datasets:
+        table = predicted.read(folder / "predicted" / f"{dataset}.csv")
+        n = len(table)
+        for method in sorted(fake.ordered):
+            made = table[["sample_id", "y_true"]].copy()
+            made["label/released"] = made["y_true"]
+            made["label/argmax10"] = made["y_true"].where(rng.random(n) < 0.97, (made["y_true"] + 1) % 7)
+            asked: dict[str, pd.Series] = {}
+            for column in [one for one in predicted.columns(table) if one.method == method]:
+                single, repaired = table[str(column)], rng.random(n)
+                for order in orders.ORDERS:
+                    share = next((held for name, held in _REPAIRED.items() if order.startswith(name)), 0.0)
+                    right = single.where(repaired >= share * rng.random(n), made["y_true"])
+                    asked[str(orders.Column(column.seed, column.selection, order))] = right
+            made = pd.concat([made, pd.DataFrame(asked)], axis=1)
+            orders.write(made, folder / "orders" / f"{dataset}_{method}.csv")
+    grid = params.from_yaml(fake.yaml(), params.Params, where="params.yaml")
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "results").mkdir()
+        (Path(place) / "results" / "simulated").symlink_to(folder.resolve())
+        with contextlib.chdir(place):
+            climbed, gained = laddering.climb(grid, say=lambda _: None)
+    ladder.write(climbed, folder / "ladder.csv")
+    gains.write(gained, folder / "gains.csv")
+
+
 def _audit(fake, path: Path, y_true: np.ndarray, k: int) -> None:
     counts = np.bincount(y_true, minlength=k)
     names = expressions(k)
@@ -389,6 +434,39 @@ REALISTIC = Fake(
     ),
 )  # fmt: skip
 
+PAPER = Paper(title="A paper", authors="Somebody", year=2024, venue="A venue", link="https://example.org/paper")
+CARDS = {
+    "conv_cut": Card(
+        title="Conv-cut",
+        pretraining="none",
+        tables=[
+            PublishedTable(
+                name="table2", where="Table 2", about="with and without a part", metric="accuracy",
+                columns=["row", "part"],
+                rows=[
+                    PublishedRow(cells=["the whole", "yes"], recipes=["toy"], published={"rafdb": 0.9733}),
+                    PublishedRow(cells=["without", "no"], recipes=["without"], published={"rafdb": 0.7562}),
+                ],
+                notes="Simulated.",
+            )
+        ],
+    ),
+    "patt_lite": Card(
+        title="PAtt-Lite",
+        paper=PAPER,
+        pretraining="none",
+        claims=[
+            Claim(
+                dataset="synthetic", metric="accuracy", value=0.9505, where="Table 3",
+                protocol=PublishedProtocol(
+                    n_classes=7, selection="best_on_test", n_test=400, seeds=1, notes="predicted in batches of 32"
+                ),
+            )
+        ],
+        known_defects=[Note(what="attention over the batch", link="https://example.org/defect")],
+    ),
+}  # fmt: skip
+
 GOLDEN = Fake(
     methods={"majority_class": 0.39, "conv_cut": 0.87, "patt_lite": 0.86},
     titles={"majority_class": "Majority class", "conv_cut": "Conv-cut", "patt_lite": "PAtt-Lite"},
@@ -398,6 +476,8 @@ GOLDEN = Fake(
     datasets={"synthetic": (400, 7)},
     claims=REALISTIC.claims,
     twins=31,
+    ordered=frozenset({"patt_lite"}),
+    cards=CARDS,
     near="red",
     accepted=True,
 )

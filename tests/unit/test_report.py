@@ -8,10 +8,13 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from fer_bench import params
+from fer_bench.card import PublishedRow, PublishedTable
 from fer_bench.errors import FerBenchError
 from fer_bench.report import (
     adjusted,
@@ -19,15 +22,18 @@ from fer_bench.report import (
     best_set,
     compared,
     figures,
+    ladder,
     latex,
     main_table,
     markdown,
     methods_text,
     per_class,
+    published,
     style,
     summary,
     write,
 )
+from fer_bench.report.grid import title_of
 from fer_bench.report.latex import compile_pdf, run_pdflatex
 
 _SPEC = importlib.util.spec_from_file_location("fake_grid", Path(__file__).parent.parent / "golden" / "fake_grid.py")
@@ -404,3 +410,74 @@ def test_audits_stand_with_their_names_whole(small, tmp_path):
     table = audit.audits(_grid(small, tmp_path))
     assert len(table.cells) == 7
     assert "near\\_duplicates & amber" in latex.fragments(table, head="")["audits"].replace("\\allowbreak{}", "")
+
+
+def climbed_grid(tmp_path, **changes):
+    fake = dataclasses.replace(fake_grid.GOLDEN, **changes)
+    fake_grid.write(fake, tmp_path)
+    return fake_grid.read(fake, tmp_path)
+
+
+def test_a_grid_without_a_ladder_says_how_to_make_it(tmp_path):
+    grid = climbed_grid(tmp_path, ordered=None)
+    (tmp_path / "figures").mkdir()
+    first = ladder.section(grid, tmp_path / "figures").blocks[0]
+    assert first.cells.empty
+    assert "fer-bench ladder" in first.empty
+    assert not list((tmp_path / "figures").iterdir())
+    selections = main_table.selections(grid)
+    assert set(selections.cells["over last"]) == {"–"}
+    assert "fer-bench ladder" in selections.note
+
+
+def test_a_ladder_names_the_methods_that_were_not_asked_in_batches(tmp_path):
+    table = ladder.table(climbed_grid(tmp_path), "accuracy")
+    assert "Not asked in batches: Conv-cut." in table.note
+    assert "Fitted in one go, so that no step changes anything: Majority class." in table.note
+    assert set(table.cells["method"]) == {"Conv-cut", "PAtt-Lite"}
+
+
+def test_a_published_number_is_the_last_row_of_its_methods_ladder(tmp_path):
+    rows = ladder.table(climbed_grid(tmp_path), "accuracy").cells
+    last = rows[rows["method"] == "PAtt-Lite"].iloc[-1]
+    assert (last["step"], last["Accuracy"], last["n"]) == (
+        "published, Table 3 (selected by: best_on_test)",
+        "95.05 %",
+        "400",
+    )
+
+
+def test_the_number_of_the_whole_method_is_no_line_for_an_ablation(tmp_path):
+    grid = climbed_grid(tmp_path)
+    claim = grid.cards["patt_lite"].claims[0]
+    cut = msgspec.structs.replace(
+        grid.cards["patt_lite"],
+        tables=[
+            PublishedTable(
+                name="table2", where="Table 2", about="rows", metric="accuracy", columns=["row"],
+                rows=[PublishedRow(cells=["without"], recipes=["toy"], published={"synthetic": 0.5})],
+            )
+        ],
+    )  # fmt: skip
+    assert ladder.claims(grid, "synthetic", "patt_lite", "accuracy") == [claim]
+    assert not ladder.claims(dataclasses.replace(grid, cards={"patt_lite": cut}), "synthetic", "patt_lite", "accuracy")
+
+
+def test_published_tables_stand_only_where_the_grid_holds_a_row(tmp_path):
+    grid = climbed_grid(tmp_path)
+    table = published.section(grid).blocks[0]
+    assert list(table.cells["published, rafdb"]) == ["97.33 %", "75.62 %"]
+    assert list(table.cells["ours, synthetic"])[1] == "not run"
+    assert published.section(dataclasses.replace(grid, cards={"patt_lite": grid.cards["patt_lite"]})) is None
+
+
+def test_a_method_that_stands_several_times_is_titled_with_its_recipes(grid_folder):
+    file = grid_folder / "params.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("  conv_cut:", "  cut: {method: conv_cut, recipe: toy_table2_cut}\n  conv_cut:"))
+    asked = params.read()
+    assert [title_of(asked, entry, "Conv-cut") for entry in ("cut", "conv_cut")] == [
+        "Conv-cut, toy_table2_cut",
+        "Conv-cut, toy",
+    ]
+    assert title_of(asked, "lbp_svm", "LBP + SVM") == "LBP + SVM"
