@@ -94,6 +94,12 @@ def test_the_sources_of_a_method_are_what_it_imports(method):
     } | {"baselines/__init__.py"}
 
 
+@pytest.mark.parametrize("method", registry.names("methods"))
+def test_a_method_is_made_of_its_own_file_and_of_shared_blocks(method):
+    others = set(provenance.sources(f"baselines.{method}")) - {f"baselines/{method}.py", "baselines/__init__.py"}
+    assert all(name.startswith("baselines/_blocks/") for name in others)
+
+
 def test_a_stage_that_reads_a_section_of_params_declares_it():
     for stage, section in (
         ("score", "score"),
