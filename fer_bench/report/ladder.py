@@ -15,6 +15,7 @@ from fer_bench.report.blocks import Block, Figure, Section, Table, Text
 from fer_bench.report.figures import percent_axis, slug, wrapped
 from fer_bench.report.grid import Grid
 from fer_bench.report.main_table import metric_with_interval
+from fer_bench.stats import within
 from fer_bench.tables import ladder as steps
 
 _CHAIN = (steps.HONEST, steps.LAST, steps.ORACLE, steps.SHUFFLED, steps.LISTED, steps.SORTED)
@@ -136,7 +137,7 @@ def _basis(grid: Grid, metric: str) -> list[str]:
     table = grid.ladder[(grid.ladder["metric"] == metric)]
     batched = table[table["step"].isin(_ORDERS)]
     why = sorted({f"{int(row['batch_size'])} ({row['batch_size_why']})" for _, row in batched.iterrows()})
-    ways = sorted({str(way) for way in table["difference_method"].dropna()} - {_NO_WIDTH})
+    ways = sorted({str(way) for way in table["difference_method"].dropna()} - {within.ONE_MODEL})
     fixed = sorted({str(row["held_fixed"]) for _, row in table.iterrows()})
     resampled = sorted({str(row["resampled"]) for _, row in table.iterrows()})
     said = (
@@ -149,9 +150,6 @@ def _basis(grid: Grid, metric: str) -> list[str]:
         f"chosen checkpoints held fixed ({words.listed(ways, last='or') if ways else 'none has a width'})."
     )
     return [said, *([f"Batches of {words.listed(why)}."] if why else []), brackets]
-
-
-_NO_WIDTH = "one set of weights: the same predictions"
 
 
 def _notes(grid: Grid) -> list[str]:

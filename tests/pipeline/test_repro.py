@@ -86,6 +86,8 @@ def test_every_stage_leaves_what_the_report_needs(done):
         "scores.csv",
         "intervals.csv",
         "contamination.csv",
+        "ladder.csv",
+        "gains.csv",
         "comparisons.csv",
         "verdicts.csv",
         "report.md",
