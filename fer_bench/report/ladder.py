@@ -122,6 +122,8 @@ def claims(grid: Grid, dataset: str, method: str, metric: str) -> list[Claim]:
 def _points(step: "pd.Series[Any]", name: str, *, share: bool) -> str:
     if pd.isna(step[name]):
         return words.NONE
+    if pd.isna(step[f"{name}_low"]):
+        return "0.0 (same)"
     middle, low, high = (float(step[key]) for key in (name, f"{name}_low", f"{name}_high"))
     if share:
         return words.points_with_interval(middle, low, high, unit=False)
@@ -137,12 +139,13 @@ def _basis(grid: Grid, metric: str) -> list[str]:
     table = grid.ladder[(grid.ladder["metric"] == metric)]
     batched = table[table["step"].isin(_ORDERS)]
     why = sorted({f"{int(row['batch_size'])} ({row['batch_size_why']})" for _, row in batched.iterrows()})
-    ways = sorted({str(way) for way in table["difference_method"].dropna()} - {within.ONE_MODEL})
+    ways = sorted({str(way) for way in table["difference_method"].dropna()} - {within.ONE_MODEL, within.SAME})
     fixed = sorted({str(row["held_fixed"]) for _, row in table.iterrows()})
     resampled = sorted({str(row["resampled"]) for _, row in table.iterrows()})
     said = (
         "Each step keeps what the steps above changed, but for label rules, which change the true labels of the honest "
-        "answer alone. From honest, from the step above: differences in points."
+        "answer alone. From honest, from the step above: differences in points; same: equal predictions under every "
+        "seed, which leave nothing to estimate an interval from."
     )
     brackets = (
         f"Brackets: {words.coverage(grid.level)} intervals, resampling {words.listed(resampled, last='or')}, holding "

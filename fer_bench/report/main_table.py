@@ -168,7 +168,8 @@ def selections(grid: Grid) -> Table:
         note=(
             "oracle: the checkpoint was chosen on the samples that are reported, so the number is not an honest "
             "estimate; over: oracle less that selection, in points, on the samples that chose, not to be expected "
-            f"on others. {'' if len(grid.gains) else 'Gains are not computed; make them: fer-bench ladder. '}"
+            "on others; same: the two predict the same under every seed. "
+            f"{'' if len(grid.gains) else 'Gains are not computed; make them: fer-bench ladder. '}"
             f"{grid.params.report.scale.strip()}"
         ),
         empty="No method has a score.",
@@ -198,6 +199,8 @@ def _gain(grid: Grid, dataset: str, method: str, metric: str, over: str) -> str:
     rows = rows[(rows["metric"] == metric) & (rows["over"] == over)]
     if rows.empty:
         return words.NONE
+    if pd.isna(rows.iloc[0]["low"]):
+        return "0.0 (same)"
     middle, low, high = (float(rows.iloc[0][name]) for name in ("difference", "low", "high"))
     if grid.metrics[metric].share:
         return words.points_with_interval(middle, low, high, unit=False)
@@ -206,7 +209,7 @@ def _gain(grid: Grid, dataset: str, method: str, metric: str, over: str) -> str:
 
 def _gains_cover(grid: Grid) -> str:
     """Say what the intervals of gains are; nothing where there are none."""
-    table = grid.gains
+    table = grid.gains[grid.gains["low"].notna()]
     if table.empty:
         return ""
     ways = table.drop_duplicates(["resampled", "held_fixed", "interval_method"])

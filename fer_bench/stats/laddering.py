@@ -148,7 +148,10 @@ def printable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _printed(estimate: Any, low: Any, high: Any, *, form: str) -> str:  # noqa: ANN401 - cells of a table
-    return "" if pd.isna(estimate) else f"{100 * estimate:{form}} ({100 * low:{form}} to {100 * high:{form}})"
+    if pd.isna(estimate):
+        return ""
+    interval = "same predictions" if pd.isna(low) else f"{100 * low:{form}} to {100 * high:{form}}"
+    return f"{100 * estimate:{form}} ({interval})"
 
 
 def _held(params: Params) -> Iterator[Held]:
@@ -208,22 +211,21 @@ def _gains(held: Held, metric: Metric, way: Way, seed: int) -> Iterator[dict[str
         yield {
             "over": over,
             "difference": estimate,
-            "low": interval.low,
-            "high": interval.high,
+            **({"low": None, "high": None} if interval is None else {"low": interval.low, "high": interval.high}),
             **_about(interval, run_seeds),
-            "interval_method": interval.method,
+            "interval_method": within.SAME if interval is None else interval.method,
             "n_same": int((best == other).all(axis=1).sum()),
             "n_samples": len(held.y_true),
         }
 
 
-def _about(interval: Interval, run_seeds: list[int]) -> dict[str, object]:
+def _about(interval: Interval | None, run_seeds: list[int]) -> dict[str, object]:
     return {
-        "resampled": interval.resampled,
-        "held_fixed": interval.held_fixed,
+        "resampled": None if interval is None else interval.resampled,
+        "held_fixed": None if interval is None else interval.held_fixed,
         "seeds": ";".join(map(str, run_seeds)),
         "n_seeds": len(run_seeds),
-        "n_resamples": interval.n_resamples,
+        "n_resamples": 0 if interval is None else interval.n_resamples,
     }
 
 
@@ -257,7 +259,8 @@ def _ladder(held: Held, metric: Metric, way: Way, seed: int) -> Iterator[dict[st
             alike = held.independent and step.selection == climbed[below].selection
             rng = seeds.generator(seed, "ladder", name, held.dataset, held.method, step.name, step.rule)
             found, ends = within.difference(first, second, metric, way, one_model=held.one_model or alike, rng=rng)
-            row |= {name: found, f"{name}_low": ends.low, f"{name}_high": ends.high, "difference_method": ends.method}
+            row |= {name: found, "difference_method": within.SAME if ends is None else ends.method}
+            row |= {} if ends is None else {f"{name}_low": ends.low, f"{name}_high": ends.high}
         climbed.setdefault(step.name, step)
         yield row
 

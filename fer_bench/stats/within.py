@@ -32,6 +32,7 @@ from fer_bench.stats.jackknife import pseudo_values
 from fer_bench.stats.scoring import over_seeds
 
 ONE_MODEL = "one set of weights: the same predictions"
+SAME = "the same predictions under every seed: no interval"
 _CHUNK = 500  # resamples at a time
 
 
@@ -92,7 +93,7 @@ def value(answer: Answer, metric: Metric, way: Way, *, rng: np.random.Generator)
 
 def difference(
     a: Answer, b: Answer, metric: Metric, way: Way, *, one_model: bool, rng: np.random.Generator
-) -> tuple[float, Interval]:
+) -> tuple[float, Interval | None]:
     """Compute A less B, mean over seeds, and its interval; see the module for what it covers.
 
     Args:
@@ -101,19 +102,21 @@ def difference(
         metric: The metric.
         way: How.
         one_model: Whether equal predictions are no finding: one set of weights stands behind both, and the method looks
-            at one sample at a time. The interval then has no width. Where other trainings could have told the two
-            apart, equal predictions have the interval of :func:`fer_bench.stats.bootstrap.alike`.
+            at one sample at a time. The interval then has no width.
         rng: Source of the draws, for one seed.
+
+    Returns:
+        The difference, and its interval; None where the predictions are equal although other trainings could have told
+        the two apart (the same epoch was chosen in every run): nothing here says how often they do.
     """
     by_seed = _by_seed(a, metric, way) - _by_seed(b, metric, way)
     n_seeds = len(by_seed)
     fixed = f"which checkpoints were chosen, {bootstrap.CHECKPOINT if n_seeds == 1 else two_way.TRAINING_DATA}"
     if _equal(a, b):
+        if not one_model:
+            return 0.0, None
         resampled = "samples" if n_seeds == 1 else "seeds and samples"
         interval = Interval(0.0, 0.0, way.level, ONE_MODEL, resampled, fixed, 0, 0.0)
-        if not one_model:
-            counted = a.y_true[a.y_true >= 0]
-            interval = bootstrap.alike(counted, metric, n_classes=way.n_classes, level=way.level, held_fixed=fixed)
     elif n_seeds == 1:
         first, second = _resampled([a, b], metric, way, rng=rng)
         interval = _percentile(first - second, way, fixed=fixed)

@@ -26,5 +26,6 @@ gains = Schema(
         "n_resamples": "int",
     },
     key=("dataset", "method", "metric", "over"),
+    optional=frozenset({"low", "high", "resampled", "held_fixed"}),  # without an interval
     remake="fer-bench ladder",
 )

@@ -138,10 +138,12 @@ def test_one_set_of_weights_gains_nothing_exactly(fake_runs):
     assert (gained[["difference", "low", "high"]].to_numpy(dtype=float) == 0).all()
 
 
-def test_equal_predictions_of_checkpoints_that_could_differ_are_not_certain(fake_runs):
-    _, gained = climbed(fake_runs(methods={"conv_cut": 0.7}))
+def test_equal_predictions_of_checkpoints_that_could_differ_have_no_interval(fake_runs):
+    table, gained = climbed(fake_runs(methods={"conv_cut": 0.7}))
     assert (gained["difference"] == 0).all()
-    assert (gained["high"] > 0).all()
+    assert gained["high"].isna().all()
+    assert set(gained["interval_method"]) == {within.SAME}
+    assert "same predictions" in laddering.printable(table)["from honest, points"].iloc[1]
     assert (gained["n_same"] == 2).all()
 
 
