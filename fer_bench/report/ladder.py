@@ -144,8 +144,8 @@ def _basis(grid: Grid, metric: str) -> list[str]:
     resampled = sorted({str(row["resampled"]) for _, row in table.iterrows()})
     said = (
         "Each step keeps what the steps above changed, but for label rules, which change the true labels of the honest "
-        "answer alone. From honest, from the step above: differences in points; same: equal predictions under every "
-        "seed, which leave nothing to estimate an interval from."
+        "answer alone. From honest, from the step above: differences in points; same: every picture counts the "
+        "same under every seed, which leaves nothing to estimate an interval from."
     )
     brackets = (
         f"Brackets: {words.coverage(grid.level)} intervals, resampling {words.listed(resampled, last='or')}, holding "

@@ -168,7 +168,7 @@ def selections(grid: Grid) -> Table:
         note=(
             "oracle: the checkpoint was chosen on the samples that are reported, so the number is not an honest "
             "estimate; over: oracle less that selection, in points, on the samples that chose, not to be expected "
-            "on others; same: the two predict the same under every seed. "
+            "on others; same: every picture counts the same under every seed. "
             f"{'' if len(grid.gains) else 'Gains are not computed; make them: fer-bench ladder. '}"
             f"{grid.params.report.scale.strip()}"
         ),

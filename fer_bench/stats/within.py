@@ -32,7 +32,7 @@ from fer_bench.stats.jackknife import pseudo_values
 from fer_bench.stats.scoring import over_seeds
 
 ONE_MODEL = "one set of weights: the same predictions"
-SAME = "the same predictions under every seed: no interval"
+SAME = "every sample counts the same under every seed: no interval"
 _CHUNK = 500  # resamples at a time
 
 
@@ -106,8 +106,8 @@ def difference(
         rng: Source of the draws, for one seed.
 
     Returns:
-        The difference, and its interval; None where the predictions are equal although other trainings could have told
-        the two apart (the same epoch was chosen in every run): nothing here says how often they do.
+        The difference, and its interval; None where every sample counts the same in both although other trainings could
+        have told the two apart (the same epoch was chosen in every run): nothing here says how often they do.
     """
     by_seed = _by_seed(a, metric, way) - _by_seed(b, metric, way)
     n_seeds = len(by_seed)
@@ -123,6 +123,8 @@ def difference(
     else:
         values = _values(a, metric, way) - _values(b, metric, way)
         interval = two_way.one(two_way.components(values, by_seed), level=way.level)._replace(held_fixed=fixed)
+    if interval.standard_error == 0 and not one_model:
+        return float(by_seed.mean()), None
     width = metric.range[1] - metric.range[0]
     return float(by_seed.mean()), clipped(interval, low=-width, high=width)
 
