@@ -27,7 +27,16 @@ def test_there_is_a_committed_grid():
     assert GRIDS
 
 
-@pytest.mark.parametrize(("verb", "table"), [("compare", "comparisons.csv"), ("verdict", "verdicts.csv")])
+@pytest.mark.parametrize(
+    ("verb", "table"),
+    [
+        ("adjust", "contamination.csv"),
+        ("compare", "comparisons.csv"),
+        ("ladder", "gains.csv"),
+        ("ladder", "ladder.csv"),
+        ("verdict", "verdicts.csv"),
+    ],
+)
 def test_a_committed_table_is_made_again(committed, verb, table):
     """To seven digits: the last of nine may differ between processors."""
     expected = pd.read_csv(committed / table)
