@@ -331,7 +331,7 @@ def test_the_order_of_pictures_decides_hardly_anything(drawn, rng):
     # sums in another order round otherwise: a pair may cross a threshold, or start from another of two equal views
     assert len(forth.keys() ^ back.keys()) <= 0.02 * len(forth)
     both = forth.keys() & back.keys()
-    assert np.mean([abs(forth[pair] - back[pair]) < 1e-3 for pair in both]) > 0.99
+    assert np.mean([abs(forth[pair] - back[pair]) < 0.01 for pair in both]) > 0.95
 
 
 def test_few_drawn_faces_are_taken_for_one(drawn):
