@@ -24,11 +24,19 @@ class Paper(Section, frozen=True, kw_only=True):
 
 
 class Code(Section, frozen=True, kw_only=True):
-    """The released code that was read."""
+    """The released code that was read.
+
+    Attributes:
+        repository: Where it is.
+        commit: The commit that was read.
+        licence: Its licence.
+        evaluates_in_batches_of: Size of the batches in which it evaluates, where answers depend on them.
+    """
 
     repository: str
     commit: str
     licence: str
+    evaluates_in_batches_of: int | None = None
 
 
 class PublishedProtocol(Section, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from fer_bench import registry, seeds
+from fer_bench import card, registry, seeds
 from fer_bench.errors import FerBenchError
 from fer_bench.metrics import Metric
 from fer_bench.params import Params
@@ -72,6 +72,7 @@ class Held(NamedTuple):
         n_classes: Expressions told apart.
         rule: The label rule.
         batch_size: Of training; None where the method has none, or it is not on record.
+        released_batch_size: In which the released code evaluates, as the card says; None where it does not say.
         one_model: Whether the method is fitted in one go.
         independent: Whether logits do not depend on batch mates, as the audit of batches confirmed.
     """
@@ -85,6 +86,7 @@ class Held(NamedTuple):
     n_classes: int
     rule: str
     batch_size: int | None
+    released_batch_size: int | None
     one_model: bool
     independent: bool
 
@@ -178,9 +180,15 @@ def _held(params: Params) -> Iterator[Held]:
                 n_classes=int(run["n_classes"]),
                 rule=str(run["label_rule"]).partition(" on ")[0],  # "majority on released votes"
                 batch_size=None if pd.isna(run["batch_size"]) else int(run["batch_size"]),
+                released_batch_size=_released_batch_size(params.method_of(method)),
                 one_model=bool(own["epochs"].isna().all()),
                 independent=str(run["batch_mates"]) == "independent",
             )
+
+
+def _released_batch_size(method: str) -> int | None:
+    code = card.read(method).code
+    return None if code is None else code.evaluates_in_batches_of
 
 
 def _orders(path: Path, sample_ids: np.ndarray, y_true: np.ndarray) -> pd.DataFrame | None:
@@ -302,7 +310,7 @@ def _steps(held: Held) -> Iterator[Step]:
 
 
 def _batched(held: Held, table: pd.DataFrame) -> Iterator[Step]:
-    size, why = batch_size(held.batch_size)
+    size, why = batch_size(held.batch_size, released=held.released_batch_size)
     counted = (table["y_true"] >= 0).to_numpy(dtype=bool)
     before = steps.ORACLE
     for name in (steps.SHUFFLED, steps.LISTED, steps.SORTED):
@@ -347,18 +355,23 @@ def _asked(held: Held, table: pd.DataFrame, selection: str, order: str) -> np.nd
     return np.stack([orders.labels_in(table, seed, selection, order) for seed in run_seeds])
 
 
-def batch_size(own: int | None) -> tuple[int, str]:
+def batch_size(own: int | None, *, released: int | None = None) -> tuple[int, str]:
     """Return the batch size of a ladder's batches, and why it is that one.
 
     Args:
         own: The recipe's; None where it is not on record.
+        released: In which the released code evaluates; None where that is not known.
 
     Examples:
+        >>> batch_size(8, released=32)
+        (32, "the released code's when it evaluates")
         >>> batch_size(16)
         (16, "the recipe's own")
         >>> batch_size(128)
         (32, "the recipe's own, 128, was not asked; 32 is Keras' default")
     """
+    if released in orders.BATCH_SIZES:
+        return int(released), "the released code's when it evaluates"
     if own in orders.BATCH_SIZES:
         return int(own), "the recipe's own"
     said = "the recipe's own is not on record" if own is None else f"the recipe's own, {own}, was not asked"

@@ -79,7 +79,7 @@ def test_a_ladder_goes_from_the_honest_number_to_class_sorted_batches(grid):
     table, _ = climbed(grid)
     accuracy = table[table["metric"] == "accuracy"]
     assert list(accuracy["step"]) == ["honest", "last", "best_on_test", "shuffled", "listed", "class_sorted"]
-    assert list(accuracy["batch_size"]) == [1, 1, 1, 8, 8, 8]
+    assert list(accuracy["batch_size"]) == [1, 1, 1, 32, 32, 32]  # as the released code evaluates, by conv_cut's card
     n = 150
     assert of(table, "last")["difference"] == pytest.approx(-10 / n)
     assert of(table, "best_on_test")["difference"] == pytest.approx(6 / n)
@@ -163,11 +163,17 @@ def test_another_label_rule_is_a_step_from_the_honest_number_over_its_own_sample
 
 
 @pytest.mark.parametrize(
-    ("own", "size", "said"),
-    [(8, 8, "own"), (128, 32, "128, was not asked"), (None, 32, "not on record")],
+    ("own", "released", "size", "said"),
+    [
+        (8, 32, 32, "released"),
+        (8, None, 8, "own"),
+        (8, 100, 8, "own"),
+        (128, None, 32, "128, was not asked"),
+        (None, None, 32, "not on record"),
+    ],
 )
-def test_the_batch_size_is_the_recipes_where_it_was_asked(own, size, said):
-    found, why = laddering.batch_size(own)
+def test_the_batch_size_is_the_released_codes_and_else_the_recipes_where_it_was_asked(own, released, size, said):
+    found, why = laddering.batch_size(own, released=released)
     assert found == size
     assert said in why
 
@@ -189,11 +195,12 @@ def test_orders_of_another_grid_are_refused(grid, change, said):
     assert "fer-bench audit batch" in caught.value.fix
 
 
-def test_a_table_of_runs_without_batch_sizes_is_read_as_not_knowing_them(grid):
+def test_a_table_of_runs_without_batch_sizes_is_read_as_not_knowing_them(grid, monkeypatch):
     climbed(grid)
     write_orders(grid)
     path = grid.folder / "results/tiny/runs.csv"
     pd.read_csv(path).drop(columns="batch_size").to_csv(path, index=False)
+    monkeypatch.setattr(laddering, "_released_batch_size", lambda _method: None)
     table, _ = laddering.climb(params.read(), say=lambda _: None)
     assert of(table, "class_sorted")["batch_size"] == 32
     assert "not on record" in of(table, "class_sorted")["batch_size_why"]
