@@ -43,7 +43,7 @@ def grid(fake_runs):
 
 
 def write_orders(grid, *, change=None, rule=None, dropped=2):
-    """Write a table of orders: class-sorted batches of 8 repair 5 more samples than single ones do."""
+    """Write a table of orders: class-sorted batches of 32 repair 5 more samples than single ones do."""
     table = predicted.read(grid.folder / "results/tiny/predicted/synthetic.csv")
     made = table[["sample_id", "y_true"]].copy()
     made["label/released"] = made["y_true"]
@@ -54,15 +54,15 @@ def write_orders(grid, *, change=None, rule=None, dropped=2):
         wrong = made.index[single != made["y_true"]][:5]
         better = single.copy()
         better[wrong] = made.loc[wrong, "y_true"]
-        made[f"seed{column.seed}/{column.selection}/class_sorted_b8"] = better
+        made[f"seed{column.seed}/{column.selection}/class_sorted_b32"] = better
         for draw, n in enumerate((0, 2, 4)):
             shuffled = single.copy()
             shuffled[wrong[:n]] = made.loc[wrong[:n], "y_true"]
-            made[f"seed{column.seed}/{column.selection}/shuffled{draw}_b8"] = shuffled
+            made[f"seed{column.seed}/{column.selection}/shuffled{draw}_b32"] = shuffled
     extra = made.iloc[:dropped].assign(
         sample_id=[f"dropped{k}" for k in range(dropped)], y_true=-1, **{"label/released": -1, "label/other": 0}
     )
-    extra = extra.assign(**{name: pd.NA for name in made.columns if "_b8" in name})
+    extra = extra.assign(**{name: pd.NA for name in made.columns if "_b32" in name})
     made = pd.concat([made, extra if rule is not None else extra.assign(**{"label/other": -1})], ignore_index=True)
     if change is not None:
         made = change(made)
