@@ -173,13 +173,19 @@ def test_the_same_grid_elsewhere_gives_the_same_bytes(done, tmp_path, grid_text)
         assert (folder / "results/tiny" / name).read_bytes() == (done / "results/tiny" / name).read_bytes(), name
 
 
+def audited(done, folder):
+    """Take over the grid, its data and what its audits said."""
+    for name in ("data", "results/tiny/audits"):
+        shutil.copytree(done / name, folder / name)
+    shutil.copy(done / "params.yaml", folder)
+
+
 def test_a_run_that_was_killed_goes_on_to_the_same_bytes(done, tmp_path):
     import signal
     import time
 
     folder = tmp_path
-    shutil.copytree(done / "data", folder / "data")
-    shutil.copy(done / "params.yaml", folder)
+    audited(done, folder)
     command = ["fer-bench", "run", "conv_cut", "--dataset", "synthetic", "--seed", "0"]
     started = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
@@ -219,8 +225,7 @@ def test_running_scoring_and_comparing_need_no_dvc(done, tmp_path):
 
 
 def test_two_processes_train_one_run(done, tmp_path):
-    shutil.copytree(done / "data", tmp_path / "data")
-    shutil.copy(done / "params.yaml", tmp_path)
+    audited(done, tmp_path)
     command = ["torchrun", "--nproc-per-node", "2", "-m", "fer_bench", "run", "conv_cut"]
     call(tmp_path, *command, "--dataset", "synthetic", "--seed", "0", "--launcher", "pytorch")
     cell = tmp_path / "results" / "tiny" / "runs" / "synthetic" / "conv_cut" / "seed0"
