@@ -85,16 +85,21 @@ class Score(Section, frozen=True, kw_only=True):
     """How scores and their intervals are computed.
 
     Attributes:
-        metrics: Names in ``fer_bench/metrics``; the first is the primary one.
+        metrics: Names in ``fer_bench/metrics``; the first is the primary one. Of a metric with one value per
+            expression, ``recall`` means all of them and ``recall_fear`` one.
         level: Coverage that intervals aim at.
         n_resamples: Bootstrap resamples.
         seed: Seed of the resampling.
+        one_run: Bootstrap interval of one run; proportions have Wilson's whatever stands here.
+        over_seeds: Interval over seeds and samples of two or more seeds.
     """
 
     metrics: list[Name]
     level: Annotated[float, msgspec.Meta(gt=0.5, lt=1)] = 0.95
     n_resamples: Annotated[int, msgspec.Meta(ge=100)] = 10_000
     seed: Seed = 0
+    one_run: Literal["percentile", "bca"] = "percentile"
+    over_seeds: Literal["two_way", "crossed"] = "two_way"
 
 
 class Compare(Section, frozen=True, kw_only=True):
@@ -107,8 +112,19 @@ class Compare(Section, frozen=True, kw_only=True):
     """
 
     metrics: list[Name]
-    margin: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.005
+    margin: Annotated[float, msgspec.Meta(ge=0, le=0.2)] = 0.005
     baseline: Name | None = None
+
+
+class Verdict(Section, frozen=True, kw_only=True):
+    """How published numbers are judged.
+
+    Attributes:
+        tolerance: A prediction interval that reaches further than this fraction from our estimate is too wide to
+            reproduce a claim; decided before looking.
+    """
+
+    tolerance: Annotated[float, msgspec.Meta(gt=0, le=0.2)] = 0.02
 
 
 class Report(Section, frozen=True, kw_only=True):
@@ -134,6 +150,7 @@ class Params(Section, frozen=True, kw_only=True):
     methods: dict[Name, MethodChoice]
     score: Score
     compare: Compare
+    verdict: Verdict = Verdict()
     report: Report
 
     @property
@@ -232,11 +249,13 @@ def _check_names(params: Params, path: Path) -> None:
         ("datasets", [choice.reader or name for name, choice in params.prepare.items()]),
         ("methods", [params.method_of(entry) for entry in params.methods]),
         ("protocols", [params.run.protocol]),
-        ("metrics", [*params.score.metrics, *params.compare.metrics]),
     ):
         for name in chosen:
             registry.path_of(kind, name)
-    missing = set(params.compare.metrics) - set(params.score.metrics)
+    for name in (*params.score.metrics, *params.compare.metrics):
+        registry.metric_of(name)
+    scored = set(params.score.metrics)
+    missing = {name for name in params.compare.metrics if scored.isdisjoint({name, registry.metric_of(name)[0]})}
     if missing:
         raise FerBenchError(
             f"{path}: compare.metrics has {', '.join(sorted(missing))}, which score.metrics lacks",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_bench.errors import FerBenchError
+from fer_bench.expressions import EXPRESSIONS
 
 KINDS: dict[str, tuple[str, str]] = {
     # kind: (package, file suffix)
@@ -62,6 +63,24 @@ def path_of(kind: str, name: str) -> Path:
             fix=f"{hint}to add one, see CONTRIBUTING.md",
         )
     return folder(kind) / f"{name}{KINDS[kind][1]}"
+
+
+def metric_of(name: str) -> tuple[str, str | None]:
+    """Return the file of a metric, and the expression whose value is meant; None: the whole.
+
+    Raises:
+        FerBenchError: If there is no such metric.
+
+    Examples:
+        >>> metric_of("macro_f1"), metric_of("recall_fear")
+        (('macro_f1', None), ('recall', 'fear'))
+    """
+    known = names("metrics")
+    file, _, expression = name.rpartition("_")
+    if name not in known and file in known and expression in EXPRESSIONS:
+        return file, expression
+    path_of("metrics", name)
+    return name, None
 
 
 def load(kind: str, name: str) -> Any:  # noqa: ANN401 - what it is depends on the kind

@@ -7,7 +7,7 @@ from typing import Any
 
 from fer_bench.audits import Finding, worst
 from fer_bench.datasets._store import Prepared
-from fer_bench.tables import gate
+from fer_bench.tables import gate, reported
 
 
 def write(findings: Mapping[str, Finding], prepared: Prepared, results: Path) -> Path:
@@ -42,6 +42,7 @@ def write(findings: Mapping[str, Finding], prepared: Prepared, results: Path) ->
     for found in findings.values():
         for short, table in found.tables.items():
             table.to_csv(folder / f"{info.name}_{short}.csv", index=False, lineterminator="\n")
+    reported.write(reported.of_samples(prepared.samples), reported.path_of(results, info.name))
     path = folder / f"{info.name}.json"
     path.write_text(json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
     passed = gate.Gate(

@@ -26,8 +26,10 @@ comparisons = Schema(
         "disagreement": "float",  # share of samples on which exactly one of the two is right
         "n_samples": "int",
         "n_seeds": "int",
+        "signature": "str",  # of what both numbers have in common
     },
     key=("dataset", "metric", "selection", "method_a", "method_b"),
-    optional=frozenset({"p", "p_holm", "detectable", "disagreement"}),
+    optional=frozenset({"p", "p_holm", "detectable", "disagreement", "signature"}),
+    added=frozenset({"signature"}),
     remake="fer-bench compare",
 )

@@ -20,7 +20,10 @@ intervals = Schema(
         "n_samples": "int",
         "n_seeds": "int",
         "n_resamples": "int",
+        "signature": "str",  # fer_bench.stats.signature: what this number is a number of
     },
+    optional=frozenset({"signature"}),
+    added=frozenset({"signature"}),
     key=("dataset", "method", "selection", "metric", "n_seeds", "seeds"),
     remake="fer-bench score",
 )
