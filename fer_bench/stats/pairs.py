@@ -14,6 +14,7 @@ from fer_bench.stats.decide import decide
 from fer_bench.stats.holm import holm
 from fer_bench.stats.interval import Interval, clipped
 from fer_bench.stats.scoring import two_way_parts
+from fer_bench.stats.signature import Signature
 
 
 class Settings(NamedTuple):
@@ -45,6 +46,10 @@ class Predicted(NamedTuple):
         n_classes: Expressions told apart.
         y_true: (n,) true labels.
         y_pred: Method to seed to (n,) predicted labels.
+        probabilities: Method to seed to (n, k); None where only labels are known.
+        votes: (n, v) annotators' votes; None where they are not known.
+        subjects: (n,) persons, as indices; None where they are not known. Where they are, persons are drawn.
+        signature: What the numbers of all methods have in common.
     """
 
     dataset: str
@@ -52,6 +57,10 @@ class Predicted(NamedTuple):
     n_classes: int
     y_true: np.ndarray
     y_pred: Mapping[str, Mapping[int, np.ndarray]]
+    probabilities: Mapping[str, Mapping[int, np.ndarray]] | None = None
+    votes: np.ndarray | None = None
+    subjects: np.ndarray | None = None
+    signature: Signature = Signature()
 
 
 class Pair(NamedTuple):
