@@ -35,6 +35,7 @@ def _register() -> None:
         audit,
         compare,
         data,
+        demo,
         describe,
         doctor,
         ladder,
@@ -46,6 +47,7 @@ def _register() -> None:
         verdict,
     )
 
+    app.command("demo")(demo.demo)
     app.command("doctor")(doctor.doctor)
     app.command("list")(list_.list_)
     app.command("describe")(describe.describe)
