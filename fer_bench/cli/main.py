@@ -39,6 +39,7 @@ def _register() -> None:
         describe,
         doctor,
         ladder,
+        lint,
         list_,
         report,
         run,
@@ -61,6 +62,7 @@ def _register() -> None:
     app.command("compare")(compare.compare)
     app.command("verdict")(verdict.verdict)
     app.command("report")(report.report)
+    app.command("lint")(lint.lint)
 
 
 _register()

@@ -155,8 +155,12 @@ class Grid:
         return self.titles.get(method, method)
 
 
-def read(params: Params) -> Grid:
+def read(params: Params, *, folder: Path | None = None) -> Grid:
     """Read a grid's tables with the titles that cards, metrics and protocol give.
+
+    Args:
+        params: What was asked for.
+        folder: Where the tables are; None: the grid's folder of results.
 
     Raises:
         FerBenchError: If a table is missing or does not fit; the fix names the command that makes it.
@@ -165,7 +169,7 @@ def read(params: Params) -> Grid:
     cards = {entry: card.read(params.method_of(entry)) for entry in params.methods if params.method_of(entry) in known}
     return load(
         params,
-        folder=params.results,
+        folder=folder or params.results,
         headline=registry.load("protocols", params.run.protocol).headline,
         titles={entry: title_of(params, entry, found.title) for entry, found in cards.items()},
         metrics={name: _shown(name) for name in params.score.metrics},
