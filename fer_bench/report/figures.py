@@ -17,7 +17,7 @@ from fer_bench.report.blocks import Figure, Section
 from fer_bench.report.grid import Grid
 from fer_bench.report.main_table import covers
 
-_SHORT = {"neutral": "neut.", "happiness": "happ.", "surprise": "surp.", "sadness": "sad.", "anger": "anger",
+SHORT = {"neutral": "neut.", "happiness": "happ.", "surprise": "surp.", "sadness": "sad.", "anger": "anger",
           "disgust": "disg.", "fear": "fear", "contempt": "cont."}  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def confusion(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | N
     axes = figure.subplots()
     sns.heatmap(
         shares, ax=axes, vmin=0, vmax=1, cmap=style.SHARES, annot=counts, fmt="d", square=True, linewidths=0.4,
-        annot_kws={"size": 6}, xticklabels=[_SHORT[name] for name in names], yticklabels=list(names),
+        annot_kws={"size": 6}, xticklabels=[SHORT[name] for name in names], yticklabels=list(names),
         cbar_kws={"format": PercentFormatter(xmax=1, decimals=0, symbol=" %"), "shrink": 0.7},
     )  # fmt: skip
     for text in axes.texts:

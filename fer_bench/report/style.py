@@ -28,6 +28,9 @@ COLOURS: list[tuple[float, float, float]] = sns.color_palette("colorblind")
 SHARES = "Blues"
 """Colour map of shares: one hue, darker with the value, in grey print too."""
 
+DIFFERENCES = "PuOr"
+"""Colour map of differences: two hues that colour-blind readers tell apart, white at 0."""
+
 GREY = "0.35"
 
 _RC: Any = {
