@@ -25,6 +25,9 @@ PAGE_IN = 7.0
 COLOURS: list[tuple[float, float, float]] = sns.color_palette("colorblind")
 """In the order of use; seaborn's palette for colour-blind readers."""
 
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+"""In the order of use, beside the colours: shape says it again in grey print."""
+
 SHARES = "Blues"
 """Colour map of shares: one hue, darker with the value, in grey print too."""
 

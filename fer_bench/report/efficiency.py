@@ -1,0 +1,125 @@
+"""What a method costs: parameters, throughput, memory and time, and its accuracy against its throughput."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
+
+from fer_bench.report import style, words
+from fer_bench.report.blocks import Block, Figure, Section, Table
+from fer_bench.report.figures import percent_axis, slug, wrapped
+from fer_bench.report.grid import Grid
+
+
+def section(grid: Grid, folder: Path) -> Section:
+    """Draw the figures into a folder and return them with the table."""
+    figures: list[Block] = []
+    with style.styled():
+        for dataset in grid.datasets:
+            figures += [figure for figure in [scatter(grid, dataset, folder)] if figure]
+    return Section(title="Efficiency", blocks=(efficiency(grid), *figures))
+
+
+def efficiency(grid: Grid) -> Table:
+    """Make the table: one row per data set and method, the middle and the range over its runs."""
+    rows = [
+        _row(grid, dataset, method)
+        for dataset in grid.datasets
+        for method in grid.methods(dataset)
+        if len(_ended(grid, dataset, method))
+    ]
+    head = ["data set"] * grid.several
+    numbers = ["parameters", "trained", "images/s", "training", "memory", "runs"]
+    return Table(
+        name="efficiency",
+        cells=pd.DataFrame(rows, columns=[*head, "method", *numbers, "device"]),
+        caption="Cost of each method: median over its runs, in brackets their range. images/s: predicting the reported "
+        "samples, one by one where answers depend on batch mates, and where a frozen trunk's features are stored only "
+        "what follows the trunk; training: wall time; memory: peak.",
+        wrapped=frozenset({*head, "method", "device"}),
+        right=frozenset(numbers),
+        shared=frozenset({"device", "runs"}),
+        note="Measured while the runs were made, beside whatever else the machine did: an order of magnitude, not a "
+        "benchmark.",
+        empty="No run ended well.",
+    )
+
+
+def _ended(grid: Grid, dataset: str, method: str) -> pd.DataFrame:
+    runs = grid.runs
+    return runs[(runs["dataset"] == dataset) & (runs["method"] == method) & (runs["status"] == "ok")]
+
+
+def _row(grid: Grid, dataset: str, method: str) -> dict[str, str]:
+    runs = _ended(grid, dataset, method)
+    threads = sorted({int(value) for value in runs["threads"]})
+    devices = sorted({str(value) for value in runs["device"]})
+    on_cpu = f", {words.listed([str(one) for one in threads])} threads" if devices == ["cpu"] else ""
+    return {
+        "data set": dataset,
+        "method": grid.title(method),
+        "parameters": _spread(runs["n_parameters"], words.millions),
+        "trained": _spread(runs["n_trainable"], words.millions),
+        "images/s": _spread(throughput(runs), words.count),
+        "training": _spread(runs["train_s"], words.seconds),
+        "memory": _spread(runs["peak_memory_mb"], lambda value: f"{words.count(value)} MB"),
+        "runs": str(len(runs)),
+        "device": f"{words.listed(devices)}{on_cpu}",
+    }
+
+
+def throughput(runs: pd.DataFrame) -> "pd.Series[Any]":
+    """Return the samples predicted per second of each run; missing where that was not timed."""
+    return runs["n_report"].astype(float) / runs["predict_s"].astype(float)
+
+
+def _spread(values: "pd.Series[Any]", printed: Any) -> str:  # noqa: ANN401 - one of the words
+    kept = values.dropna().astype(float)
+    if kept.empty:
+        return words.NONE
+    middle, low, high = printed(kept.median()), printed(kept.min()), printed(kept.max())
+    return middle if low == high else f"{middle} [{low}, {high}]"
+
+
+def scatter(grid: Grid, dataset: str, folder: Path) -> Figure | None:
+    """Draw the primary metric with its interval against throughput with its range over runs."""
+    metric, shown = next(iter(grid.metrics.items()))
+    rows = grid.headline_rows(dataset, metric).set_index("method")
+    timed = {name: throughput(_ended(grid, dataset, name)).dropna() for name in rows.index}
+    methods = [name for name in grid.methods(dataset) if len(timed.get(name, ()))]
+    if len(methods) < 2:
+        return None
+    figure = style.new(style.COLUMN_IN, 2.4)
+    axes = figure.subplots()
+    for place, name in enumerate(methods):
+        speed = timed[name].to_numpy(dtype=float)
+        middle, low, high = rows.loc[name, ["estimate", "low", "high"]].to_numpy(dtype=float)
+        centre = float(np.median(speed))
+        axes.errorbar(
+            centre, middle, xerr=[[centre - speed.min()], [speed.max() - centre]],
+            yerr=[[max(middle - low, 0)], [max(high - middle, 0)]], fmt=style.MARKERS[place % len(style.MARKERS)],
+            markersize=4, color=style.COLOURS[place % len(style.COLOURS)], elinewidth=1, capsize=2,
+            label=wrapped(grid.title(name), 24),
+        )  # fmt: skip
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set(xlabel="images predicted per second", ylabel=f"{shown.title} ({words.coverage(grid.level)} interval)")
+    if shown.share:
+        percent_axis(axes, "y", span=float(rows["high"].max() - rows["low"].min()))
+    axes.grid(color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=6)
+    axes.set_title(f"{dataset}: {words.inline(shown.title)} against throughput")
+    name = f"{slug(dataset)}_throughput"
+    style.save(figure, folder, name)
+    fastest = max(methods, key=lambda one: float(timed[one].median()))
+    return Figure(
+        name=name,
+        caption=f"{shown.title} on {dataset} with its interval, against the images predicted per second: median and "
+        "range over runs, on the device of the table.",
+        alt=f"Fastest: {grid.title(fastest)}, {words.count(timed[fastest].median())} images per second; highest "
+        f"{words.inline(shown.title)}: {grid.title(methods[0])}.",
+    )

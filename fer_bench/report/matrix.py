@@ -1,0 +1,135 @@
+"""All methods against each other at one glance: a matrix of differences, and what choosing on test adds."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+
+from fer_bench.report import style, words
+from fer_bench.report.blocks import Figure, Section
+from fer_bench.report.figures import slug, wrapped
+from fer_bench.report.grid import Grid
+from fer_bench.tables.gains import OVER
+
+_SIGNS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": ""}
+_OPPOSITE = {"better": "worse", "worse": "better"}
+
+
+def section(grid: Grid, folder: Path) -> Section | None:
+    """Draw the figures into a folder; None where nothing was compared and nothing chosen."""
+    figures = []
+    with style.styled():
+        for dataset in grid.datasets:
+            figures += [matrix(grid, dataset, metric, folder) for metric in grid.params.compare.metrics]
+            figures.append(selection_bias(grid, dataset, folder))
+    drawn = tuple(figure for figure in figures if figure)
+    return Section(title="Methods at a glance", blocks=drawn) if drawn else None
+
+
+def matrix(grid: Grid, dataset: str, metric: str, folder: Path) -> Figure | None:
+    """Draw row less column for every pair, in points, coloured where the two are told apart."""
+    table = grid.tables["comparisons"]
+    shown = grid.metrics.get(metric)
+    rows = table[(table["dataset"] == dataset) & (table["metric"] == metric)]
+    if rows.empty or shown is None:
+        return None
+    compared = {*rows["method_a"], *rows["method_b"]}
+    methods = [name for name in grid.methods(dataset) if name in compared]
+    differences, verdicts = _square(rows, methods)
+    told = np.isin(verdicts, ["better", "worse"])
+    unit = 100 if shown.share else 1
+    limit = max(float(np.nanmax(np.abs(unit * differences))), 1e-9)
+    side = max(style.COLUMN_IN, 0.46 * len(methods) + 1.7)
+    figure = style.new(min(side, style.PAGE_IN), min(side, style.PAGE_IN) * 0.86)
+    axes = figure.subplots()
+    titles = [wrapped(grid.title(name), 22) for name in methods]
+    sns.heatmap(
+        np.where(told, unit * differences, np.nan), ax=axes, vmin=-limit, vmax=limit, cmap=style.DIFFERENCES,
+        square=True, linewidths=0.4, xticklabels=titles, yticklabels=titles, cbar=False,
+    )  # fmt: skip
+    axes.set_facecolor("0.93")
+    for row in range(len(methods)):
+        for column in range(len(methods)):
+            value = unit * differences[row, column]
+            if row == column or np.isnan(value):
+                continue
+            text = words.points(differences[row, column], unit=False) if shown.share else f"{value:+.2f}"
+            dark = told[row, column] and abs(value) > 0.6 * limit
+            sign = _SIGNS[str(verdicts[row, column])]
+            axes.text(
+                column + 0.5, row + 0.5, f"{text}\n{sign}".strip(), ha="center", va="center", fontsize=6,
+                color="white" if dark else "0.15", in_layout=False,
+            )  # fmt: skip
+    axes.tick_params(length=0)
+    for label in axes.get_xticklabels():
+        label.set(rotation=45, ha="right", rotation_mode="anchor")
+    axes.tick_params(axis="y", rotation=0)
+    axes.set_title(f"{dataset}: {words.inline(shown.title)}, row less column")
+    name = f"{slug(dataset)}_matrix_{metric}"
+    style.save(figure, folder, name)
+    counts = rows["verdict"].value_counts()
+    said = words.listed([f"{int(counts.get(verdict, 0))} {verdict}" for verdict in _SIGNS])
+    return Figure(
+        name=name,
+        caption=f"{shown.title} on {dataset}, row less column{', in points' if shown.share else ''}. ▲ better, ▼ "
+        f"worse, = equivalent within the margin; grey: not told apart (Holm's correction, {rows.iloc[0]['family']}). "
+        "Intervals stand in the table of comparisons.",
+        alt=f"Of {len(rows)} pairs: {said} (first against second).",
+        width="column" if side <= style.COLUMN_IN else "page",
+    )
+
+
+def _square(rows: pd.DataFrame, methods: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    place = {name: index for index, name in enumerate(methods)}
+    differences = np.full((len(methods), len(methods)), np.nan)
+    verdicts = np.full(differences.shape, "undecided", dtype=object)
+    for row in rows.to_dict("records"):
+        a, b = place[str(row["method_a"])], place[str(row["method_b"])]
+        verdict = str(row["verdict"])
+        differences[a, b], differences[b, a] = float(str(row["difference"])), -float(str(row["difference"]))
+        verdicts[a, b], verdicts[b, a] = verdict, _OPPOSITE.get(verdict, verdict)
+    return differences, verdicts
+
+
+def selection_bias(grid: Grid, dataset: str, folder: Path) -> Figure | None:
+    """Draw what choosing the checkpoint on the reported samples adds, per method, with its interval."""
+    metric, shown = next(iter(grid.metrics.items()))
+    rows = grid.gains[(grid.gains["dataset"] == dataset) & (grid.gains["metric"] == metric)].dropna(subset=["low"])
+    methods = [name for name in grid.methods(dataset) if name in set(rows["method"])]
+    if not methods or not shown.share:
+        return None
+    figure = style.new(style.COLUMN_IN, 1.05 + 0.28 * len(methods))
+    axes = figure.subplots()
+    largest = ("", "", 0.0)
+    for offset, over in enumerate(OVER):
+        found = rows[rows["over"] == over].set_index("method")
+        kept = [name for name in methods if name in found.index]
+        if not kept:
+            continue
+        middle, low, high = (100 * found.loc[kept, key].to_numpy(dtype=float) for key in ("difference", "low", "high"))
+        places = np.array([methods.index(name) for name in kept]) + (offset - 0.5) * 0.25
+        axes.errorbar(
+            middle, places, xerr=[np.maximum(middle - low, 0), np.maximum(high - middle, 0)],
+            fmt=style.MARKERS[offset], markersize=4, color=style.COLOURS[offset], elinewidth=1.2, capsize=2,
+            label=f"over {over}",
+        )  # fmt: skip
+        if middle.max() > largest[2]:
+            largest = (kept[int(middle.argmax())], over, float(middle.max()))
+    axes.axvline(0, color="0.6", linewidth=0.6)
+    axes.set_yticks(range(len(methods)), [wrapped(grid.title(name), 28) for name in methods])
+    axes.set_ylim(len(methods) - 0.5, -0.5)
+    axes.set_xlabel(f"points of {words.inline(shown.title)}")
+    axes.grid(axis="x", color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside lower center", ncols=2)
+    figure.suptitle(f"{dataset}: what choosing on test (oracle) adds", fontsize=8)
+    name = f"{slug(dataset)}_selection_bias"
+    style.save(figure, folder, name)
+    who, over, points = largest
+    return Figure(
+        name=name,
+        caption=f"{shown.title} on {dataset}: the checkpoint chosen on the reported samples (oracle) less the one "
+        f"chosen otherwise, same runs, {words.coverage(grid.level)} intervals that hold the chosen checkpoints fixed.",
+        alt=f"Largest: {points:+.1f} points over {over}, {grid.title(who)}." if who else "Nowhere above 0.",
+    )
