@@ -6,6 +6,7 @@ This module needs no torch, so methods that are fitted in one go neither need no
 import dataclasses
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from fer_bench.errors import FerBenchError
 from fer_bench.method import Method, Recipe, Weights
 from fer_bench.params import Params, Run
 from fer_bench.protocols import Parts, Protocol
-from fer_bench.tables import gate
+from fer_bench.tables import gate, runs
 
 _CODE = ("fer_bench.training", "fer_bench.protocols", "fer_bench.metrics", "fer_bench.seeds", "baselines")
 
@@ -156,6 +157,44 @@ def resolve(params: Params, *, dataset: str, method: str, seed: int) -> Cell:
         seed=seed,
         asked=params.run,
     )
+
+
+def record_of(cell: Cell, folder: Path) -> runs.RunRecord:
+    """Read a run's record and hold it to the grid, the data and the method as they are now.
+
+    Args:
+        cell: The cell.
+        folder: The run's folder.
+
+    Raises:
+        FerBenchError: If there is none, or it is of something else.
+    """
+    record = runs.read_record(folder / "run.json")
+    now = cell.digests()
+    pairs: dict[str, tuple[object, object]] = {
+        "method": (record.method_file or record.method, cell.method_file),
+        "protocol": (record.protocol, cell.asked.protocol),
+        "recipe": (record.recipe, cell.recipe_name),
+        "options of the recipe": (record.settings.get("options"), cell.settings["options"]),
+        "initial weights": (
+            (record.weights, record.weights_digest), (cell.weights_name, cell.weights_digest),
+        ),
+    }  # fmt: skip
+    changed = [name for name, (then, today) in pairs.items() if then != today]
+    if changed:
+        raise FerBenchError(f"{folder}: the run was made with another {', another '.join(changed)}", fix=again(cell))
+    changed = [name for name in ("samples", "pixels", "split") if record.digests.get(name) != now[name]]
+    if changed:
+        raise FerBenchError(
+            f"{folder}: the data were prepared differently since the run: other {', '.join(changed)}", fix=again(cell)
+        )
+    return record
+
+
+def again(cell: Cell) -> str:
+    """Say which command carries a cell's run out again."""
+    command = f"fer-bench run {cell.method_name} --dataset {cell.dataset.name} --seed {cell.seed}"
+    return f"carry the run out again: {command}"
 
 
 def _check_in_grid(kind: str, name: str, section: str, there: list[str]) -> None:

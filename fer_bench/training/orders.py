@@ -56,7 +56,7 @@ def of_method(params: Params, *, dataset: str, method: str) -> Audited:
         if cell.method.build is None:
             return _audited(cell, without=f"{method} {_FITTED}")
         folder = params.cell(dataset, method, seed)
-        record = _record(cell, folder)
+        record = cells.record_of(cell, folder)
         found.append((cell, folder, record))
     failed = [str(cell.seed) for cell, _, record in found if record.status == "failed"]
     without = f"training diverged for seed {', '.join(failed)}: no weights" if failed else ""
@@ -89,8 +89,8 @@ def of_run(params: Params, folder: Path) -> Audited:
             f"{folder}: {record.method} {_FITTED}", fix="audit a run of a method that is trained by gradient descent"
         )
     if record.status == "failed":
-        raise FerBenchError(f"{folder}: the run failed ({record.error}), so it has no weights", fix=_again(cell))
-    return of_cell(cell, folder, _record(cell, folder).selected)
+        raise FerBenchError(f"{folder}: the run failed ({record.error}), so it has no weights", fix=cells.again(cell))
+    return of_cell(cell, folder, cells.record_of(cell, folder).selected)
 
 
 def untrained(method: str, *, recipe: str = "toy") -> Audited:
@@ -292,36 +292,3 @@ def _labels_under(prepared: Prepared) -> Mapping[str, np.ndarray]:
     if dataset.labels_under is None:
         return {}
     return dataset.labels_under(prepared.samples, read_options(prepared.name, prepared.info.options, dataset.options))
-
-
-def _record(cell: Cell, folder: Path) -> runs.RunRecord:
-    """Read a run's record and hold it to the grid, the data and the method as they are now.
-
-    Raises:
-        FerBenchError: If there is none, or it is of something else.
-    """
-    record = runs.read_record(folder / "run.json")
-    now = cell.digests()
-    pairs: dict[str, tuple[object, object]] = {
-        "method": (record.method_file or record.method, cell.method_file),
-        "protocol": (record.protocol, cell.asked.protocol),
-        "recipe": (record.recipe, cell.recipe_name),
-        "options of the recipe": (record.settings.get("options"), cell.settings["options"]),
-        "initial weights": (
-            (record.weights, record.weights_digest), (cell.weights_name, cell.weights_digest),
-        ),
-    }  # fmt: skip
-    changed = [name for name, (then, today) in pairs.items() if then != today]
-    if changed:
-        raise FerBenchError(f"{folder}: the run was made with another {', another '.join(changed)}", fix=_again(cell))
-    changed = [name for name in ("samples", "pixels", "split") if record.digests.get(name) != now[name]]
-    if changed:
-        raise FerBenchError(
-            f"{folder}: the data were prepared differently since the run: other {', '.join(changed)}", fix=_again(cell)
-        )
-    return record
-
-
-def _again(cell: Cell) -> str:
-    command = f"fer-bench run {cell.method_name} --dataset {cell.dataset.name} --seed {cell.seed}"
-    return f"carry the run out again: {command}"
