@@ -14,13 +14,58 @@ References:
 """
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from fer_bench.arrays import Labels, Resamples, SeedLabels, SeedResamples
 
 _CHUNK = 250  # resamples at a time: 250 × 3,068 single-precision weights stay in a processor's cache
+
+
+class Counter:
+    """Confusion matrices of several runs under weights of samples, a block of matrix products per true expression."""
+
+    def __init__(self, y_true: Labels, y_pred: SeedLabels, *, n_classes: int) -> None:
+        """Sort the samples by expression.
+
+        Args:
+            y_true: True labels.
+            y_pred: Predicted labels, one row per run.
+            n_classes: Expressions.
+        """
+        self._order = np.argsort(y_true, kind="stable")
+        self._starts = np.searchsorted(y_true[self._order], np.arange(n_classes + 1))
+        self._blocks = [
+            _one_hot(y_pred[:, self._order[start:end]], n_classes) for start, end in itertools.pairwise(self._starts)
+        ]
+        self._n_runs, self._n_classes = len(y_pred), n_classes
+
+    def __call__(self, weights: np.ndarray) -> np.ndarray:
+        """Return (s, b, k, k) counts of (b, n) weights, exact: they stay below 2**24, which single precision holds."""
+        ordered = weights[:, self._order]
+        pairs = itertools.pairwise(self._starts)
+        rows = [ordered[:, start:end] @ block for (start, end), block in zip(pairs, self._blocks, strict=True)]
+        stacked = np.stack(rows, axis=1).reshape(len(weights), self._n_classes, self._n_runs, self._n_classes)
+        return stacked.transpose(2, 0, 1, 3)
+
+
+def draws(
+    n: int, *, n_resamples: int, rng: np.random.Generator, subjects: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+    """Yield how often each of n samples is drawn, a few hundred draws at a time: float32 (b, n).
+
+    Args:
+        n: Samples.
+        n_resamples: Draws in all.
+        rng: Source of the draws.
+        subjects: (n,) persons, as indices 0 to p - 1: as many persons as there are come with replacement, each with
+            all its samples, so that the number of samples varies. None: samples come.
+    """
+    n_drawn = n if subjects is None else int(subjects.max()) + 1
+    for start in range(0, n_resamples, _CHUNK):
+        weights = _weights(min(_CHUNK, n_resamples - start), n_drawn, rng)
+        yield weights if subjects is None else weights[:, subjects]
 
 
 def resample_samples(
@@ -32,7 +77,9 @@ def resample_samples(
     n_resamples: int,
     rng: np.random.Generator,
 ) -> dict[str, SeedResamples]:
-    """Compute metrics of several runs on common draws of samples.
+    """Compute metrics of the confusion matrix of several runs on common draws of samples.
+
+    For metrics of any kind, and for persons, see :func:`fer_bench.stats.measuring.resample_common`.
 
     Args:
         y_true: True labels.
@@ -45,19 +92,13 @@ def resample_samples(
     Returns:
         For each metric one row per run, one column per draw.
     """
-    order = np.argsort(y_true, kind="stable")
-    starts = np.searchsorted(y_true[order], np.arange(n_classes + 1))
-    blocks = [_one_hot(y_pred[:, order[first:last]], n_classes) for first, last in itertools.pairwise(starts)]
-    found = {name: np.empty((len(y_pred), n_resamples)) for name in metrics}
-    for start in range(0, n_resamples, _CHUNK):
-        size = min(_CHUNK, n_resamples - start)
-        weights = _weights(size, len(y_true), rng)[:, order]
-        # counts stay below 2**24, so single precision holds them exactly whatever the order of additions
-        rows = [weights[:, starts[k] : starts[k + 1]] @ blocks[k] for k in range(n_classes)]
-        confusions = np.stack(rows, axis=1).reshape(size, n_classes, len(y_pred), n_classes).transpose(2, 0, 1, 3)
+    counter = Counter(y_true, y_pred, n_classes=n_classes)
+    found: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
+    for weights in draws(len(y_true), n_resamples=n_resamples, rng=rng):
+        confusions = counter(weights)
         for name, of_confusion in metrics.items():
-            found[name][:, start : start + size] = of_confusion(confusions)
-    return found
+            found[name].append(np.asarray(of_confusion(confusions), dtype=float))
+    return {name: np.concatenate(each, axis=1) for name, each in found.items()}
 
 
 def draw_seeds(values: SeedResamples, *, rng: np.random.Generator) -> Resamples:

@@ -13,12 +13,11 @@ import pandas as pd
 
 from fer_bench import registry, seeds
 from fer_bench.errors import FerBenchError
-from fer_bench.metrics import Metric
+from fer_bench.metrics import Answers, Metric
 from fer_bench.params import MethodChoice, Params, Score
-from fer_bench.stats import bootstrap, two_way
+from fer_bench.stats import bootstrap, measuring, two_way
 from fer_bench.stats.confusion import count_seeds, pessimistic
 from fer_bench.stats.interval import Interval, clipped
-from fer_bench.stats.jackknife import pseudo_values
 from fer_bench.tables import predicted, predictions, runs
 from fer_bench.tables.confusions import confusions as confusions_schema
 from fer_bench.tables.history import history as history_schema
@@ -137,9 +136,7 @@ def two_way_parts(y_true: np.ndarray, y_pred: np.ndarray, metric: Metric, *, n_c
         metric: The metric.
         n_classes: Expressions.
     """
-    matrices = count_seeds(y_true, y_pred, n_classes=n_classes)
-    values = pseudo_values(matrices, y_true, y_pred, metric.of_confusion)
-    return two_way.components(values, np.asarray(metric.of_confusion(matrices), dtype=float))
+    return measuring.parts(metric, [Answers(y_true, row) for row in y_pred], n_classes=n_classes)
 
 
 def _records(params: Params) -> dict[tuple[str, str, int], runs.RunRecord]:

@@ -9,9 +9,13 @@ The last two terms are estimated by the variance over samples of the means over 
 :math:`\max(0, MS_a - MS_e) / (S n)`. For two methods the variance over samples is that of the difference (samples are
 paired) and each method adds its own seed term (a seed's number means nothing across methods).
 
-What is resampled: nothing; seeds and samples both count as drawn at random. What is held fixed: the training data and
-the recipe. When it misleads: with two seeds (very wide), with samples that depend on each other (several pictures of
-one subject), and for metrics far from linear in the counts, as with a handful of samples of an expression.
+Where several samples show one person, persons take the place of samples (:func:`clustered`): the mean over samples is a
+ratio, what the persons' samples add up to by how many they are, and enters by its linear part.
+
+What is resampled: nothing; seeds and samples (or persons) both count as drawn at random. What is held fixed: the
+training data and the recipe. When it misleads: with two seeds (very wide), with samples that depend on each other
+(several pictures of one person, and nobody says who is who), with few persons (below about 30), and for metrics far
+from linear in the counts, as with a handful of samples of an expression.
 
 References:
     Satterthwaite, Biometrics Bulletin 2 (1946); Searle, Casella and McCulloch, "Variance Components" (1992), ch. 4;
@@ -29,6 +33,7 @@ from fer_bench.stats.interval import Interval
 
 METHOD = "two-way variance over seeds and samples, Satterthwaite t"
 TRAINING_DATA = "the training data and the recipe"
+SAMPLES, PERSONS = "samples", "persons"
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,12 @@ class Components:
     """What a method's values say about its two sources of variation.
 
     Attributes:
-        sample_means: (n,) mean over seeds of each sample's value.
+        sample_means: (n,) mean over seeds of each sample's value; of each person's where there are persons.
         n_seeds: S.
         estimate: Mean over seeds of the metric.
         seeds: MS_a / (S n).
         residual: MS_e / (S n).
+        of: What n counts: ``samples`` or ``persons``.
     """
 
     sample_means: np.ndarray
@@ -48,6 +54,7 @@ class Components:
     estimate: float
     seeds: float
     residual: float
+    of: str = SAMPLES
 
     @property
     def seed_variance(self) -> float:
@@ -55,19 +62,23 @@ class Components:
         return max(0.0, self.seeds - self.residual)
 
 
-def components(values: SeedSamples, metric: SeedValues) -> Components:
+def components(values: SeedSamples, metric: SeedValues, *, subjects: np.ndarray | None = None) -> Components:
     """Part a method's values into seeds, samples and residual.
 
     Args:
-        values: Value per seed and sample; for a metric other than accuracy, pseudo-values.
+        values: Value per seed and sample; for a metric other than a mean, pseudo-values.
         metric: The metric's value per seed.
+        subjects: (n,) persons, as indices 0 to p - 1; None: samples are independent.
 
     Raises:
-        ValueError: With fewer than 2 seeds or 2 samples.
+        ValueError: With fewer than 2 seeds, or fewer than 2 samples or persons.
     """
+    of = SAMPLES
+    if subjects is not None:
+        values, of = clustered(values, subjects), PERSONS
     n_seeds, n = values.shape
     if n_seeds < 2 or n < 2:
-        message = f"variation over seeds and samples needs 2 of each, not {n_seeds} × {n}"
+        message = f"variation over seeds and {of} needs 2 of each, not {n_seeds} × {n}"
         raise ValueError(message)
     by_sample, by_seed = values.mean(axis=0), values.mean(axis=1, keepdims=True)
     residuals = values - by_sample - by_seed + values.mean()
@@ -79,7 +90,38 @@ def components(values: SeedSamples, metric: SeedValues) -> Components:
         float(metric.mean()),
         mean_square_seeds / (n_seeds * n),
         mean_square_residual / (n_seeds * n),
+        of,
     )
+
+
+def clustered(values: SeedSamples, subjects: np.ndarray) -> np.ndarray:
+    r"""Return one value per seed and person whose mean over persons is the mean over samples.
+
+    With :math:`n_p` samples of person p out of n, and p of P persons,
+
+    .. math:: z_{sp} = \bar x_s + \frac{P}{n} \sum_{i \in p} (x_{si} - \bar x_s)
+
+    so that the variance of the mean of the z is that of the ratio :math:`\sum_p \sum_{i \in p} x_{si} / \sum_p n_p`
+    to first order, however unequal the persons' shares are. With one sample per person z is x.
+
+    Args:
+        values: Value per seed and sample.
+        subjects: (n,) persons, as indices 0 to P - 1, each with a sample.
+
+    Returns:
+        (s, P).
+
+    References:
+        Cochran, "Sampling Techniques" (3rd ed., 1977), chapters 6 and 9A: ratio estimates, clusters of unequal size.
+
+    Examples:
+        >>> clustered(np.array([[1.0, 0.0, 1.0]]), np.array([0, 1, 1])).round(3)
+        array([[0.889, 0.444]])
+    """
+    n_persons = int(subjects.max()) + 1
+    means = values.mean(axis=1, keepdims=True)
+    sums = np.stack([np.bincount(subjects, weights=row, minlength=n_persons) for row in values - means])
+    return np.asarray(means + n_persons / len(subjects) * sums)
 
 
 def one(method: Components, *, level: float) -> Interval:
@@ -90,7 +132,7 @@ def one(method: Components, *, level: float) -> Interval:
         level: Coverage, e.g. 0.95.
     """
     error, freedom = _standard_error(method.sample_means, (method,))
-    return _interval(method.estimate, error, freedom, level=level)
+    return _interval(method.estimate, error, freedom, level=level, of=method.of)
 
 
 def difference(a: Components, b: Components, *, level: float) -> tuple[Interval, float]:
@@ -106,9 +148,9 @@ def difference(a: Components, b: Components, *, level: float) -> tuple[Interval,
     error, freedom = _standard_error(a.sample_means - b.sample_means, (a, b))
     estimate = a.estimate - b.estimate
     if error == 0:
-        return _interval(estimate, error, freedom, level=level), 1.0 if estimate == 0 else 0.0
+        return _interval(estimate, error, freedom, level=level, of=a.of), 1.0 if estimate == 0 else 0.0
     p = 2 * float(stats.t.sf(abs(estimate) / error, freedom))
-    return _interval(estimate, error, freedom, level=level), p
+    return _interval(estimate, error, freedom, level=level, of=a.of), p
 
 
 def _standard_error(sample_means: np.ndarray, methods: tuple[Components, ...]) -> tuple[float, float]:
@@ -123,6 +165,6 @@ def _standard_error(sample_means: np.ndarray, methods: tuple[Components, ...]) -
     return math.sqrt(variance), variance**2 / spread if spread > 0 else math.inf
 
 
-def _interval(estimate: float, error: float, freedom: float, *, level: float) -> Interval:
+def _interval(estimate: float, error: float, freedom: float, *, level: float, of: str) -> Interval:
     half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
-    return Interval(estimate - half, estimate + half, level, METHOD, "seeds and samples", TRAINING_DATA, 0, error)
+    return Interval(estimate - half, estimate + half, level, METHOD, f"seeds and {of}", TRAINING_DATA, 0, error)
