@@ -1,4 +1,4 @@
-"""What a report consists of, before it becomes Markdown or LaTeX: plain text everywhere, escaped by the renderer."""
+"""What a report consists of, before it becomes HTML, Markdown or LaTeX: plain text, escaped by the renderer."""
 
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -18,6 +18,14 @@ class Box:
     """Sentences that stand out."""
 
     sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Items under a sentence that leads to them."""
+
+    lead: str
+    items: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ class Figure:
     width: Literal["column", "page"] = "column"
 
 
-Block: TypeAlias = Text | Box | Code | Table | Figure
+Block: TypeAlias = Text | Box | Listing | Code | Table | Figure
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from fer_bench.report import style, words
 from fer_bench.report.audit import class_counts
 from fer_bench.report.blocks import Figure, Section
 from fer_bench.report.grid import Grid
-from fer_bench.report.main_table import covers
+from fer_bench.report.main_table import covers, metric_with_interval
 
 SHORT = {"neutral": "neut.", "happiness": "happ.", "surprise": "surp.", "sadness": "sad.", "anger": "anger",
           "disgust": "disg.", "fear": "fear", "contempt": "cont."}  # fmt: skip
@@ -76,10 +76,18 @@ def forest(grid: Grid, dataset: str, folder: Path) -> Figure | None:
     return Figure(
         name=name,
         caption=f"{titles} on {dataset}, {basis}. {covers(grid)} Overlap is no test: see the comparisons.",
-        alt=f"Points with intervals of {titles} for {len(methods)} methods; the highest is {grid.title(methods[0])}. "
-        "The numbers stand in the main table.",
+        alt=f"Points with intervals, best at the top. {_read_off(grid, dataset, metrics[0], methods)}",
         width="page",
     )
+
+
+def _read_off(grid: Grid, dataset: str, metric: str, methods: list[str]) -> str:
+    """Say the numbers of the first eight points; where there are more, that the others stand in the main table."""
+    rows = {str(row["method"]): row for _, row in grid.headline_rows(dataset, metric).iterrows()}
+    share = grid.metrics[metric].share
+    said = [f"{grid.title(name)} {metric_with_interval(rows[name], share=share)}" for name in methods[:8]]
+    rest = f"; {len(methods) - 8} more in the main table" if len(methods) > 8 else ""
+    return f"{grid.metrics[metric].title}: {'; '.join(said)}{rest}."
 
 
 def _basis(grid: Grid, dataset: str) -> str:
@@ -139,7 +147,7 @@ def confusion(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | N
         name=name,
         caption=f"Confusion matrix of {grid.title(method)} on {dataset}: counts over all seeds, coloured by the share "
         f"of the row ({basis}).",
-        alt=f"Rows true, columns predicted. Best recognised: {names[int(right.argmax())]} "
+        alt=f"A matrix of counts, rows true, columns predicted. Best recognised: {names[int(right.argmax())]} "
         f"({words.percent(float(right.max()))}); worst: {names[int(right.argmin())]} "
         f"({words.percent(float(right.min()))}).",
     )
@@ -184,7 +192,8 @@ def training(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | No
     return Figure(
         name=name,
         caption=f"Training of {grid.title(method)} on {dataset}: losses and validation accuracy by epoch ({basis}).",
-        alt=f"After {int(table['epoch'].max())} epochs the mean training loss is {float(last['train_loss'].mean()):.2f}"
+        alt="Curves of losses and validation accuracy by epoch. "
+        f"After {int(table['epoch'].max())} epochs the mean training loss is {float(last['train_loss'].mean()):.2f}"
         + (
             f" and the mean validation accuracy {words.percent(float(last['val_accuracy'].mean()))}."
             if last["val_accuracy"].notna().any()
@@ -237,6 +246,6 @@ def classes(grid: Grid, dataset: str, folder: Path) -> Figure | None:
     return Figure(
         name=name,
         caption=f"Samples per expression in each split of {dataset}.",
-        alt=f"Most frequent: {totals.idxmax()} ({int(totals.max()):,}); rarest: {totals.idxmin()} "
-        f"({int(totals.min()):,}).",
+        alt=f"Bars per expression and split. Most frequent: {totals.idxmax()} ({int(totals.max()):,}); "
+        f"rarest: {totals.idxmin()} ({int(totals.min()):,}).",
     )

@@ -11,7 +11,7 @@ from matplotlib.transforms import blended_transform_factory
 
 from fer_bench.card import Claim
 from fer_bench.report import style, words
-from fer_bench.report.blocks import Block, Figure, Section, Table, Text
+from fer_bench.report.blocks import Block, Figure, Listing, Section, Table
 from fer_bench.report.figures import percent_axis, slug, wrapped
 from fer_bench.report.grid import Grid
 from fer_bench.report.main_table import metric_with_interval
@@ -259,7 +259,7 @@ def _panel(grid: Grid, axes: Axes, found: pd.DataFrame, metric: str, lines: list
         percent_axis(axes, "x", span=span)
 
 
-def _records(grid: Grid) -> list[Text]:
+def _records(grid: Grid) -> list[Listing]:
     """Return what the cards say of the methods that have a published number on one of the grid's data sets."""
     found = []
     for method, card in grid.cards.items():
@@ -274,5 +274,5 @@ def _records(grid: Grid) -> list[Text]:
         ]
         clauses += [f"{' '.join(note.what.split())} ({note.link})" for note in (*card.known_defects, *card.reports)]
         if clauses:
-            found.append(Text(f"On record about {card.title}{link}: {'; '.join(clauses)}."))
+            found.append(Listing(f"On record about {card.title}{link}:", tuple(clauses)))
     return found

@@ -19,7 +19,7 @@ import pandas as pd
 
 from fer_bench.errors import FerBenchError
 from fer_bench.report import marked
-from fer_bench.report.blocks import Block, Box, Code, Figure, Section, Table, Text
+from fer_bench.report.blocks import Block, Box, Code, Figure, Listing, Section, Table, Text
 from fer_bench.report.grid import Grid
 from fer_bench.report.latex_text import escape, escape_cell, pieces, width_pt
 
@@ -184,6 +184,9 @@ def _block(block: Block) -> str:
                 "\\begin{center}\\fbox{\\begin{minipage}{0.96\\linewidth}\\vspace{4pt}\n\\begin{itemize}"
                 f"\\setlength{{\\itemsep}}{{2pt}}\n{items}\n\\end{{itemize}}\\end{{minipage}}}}\\end{{center}}\n"
             )
+        case Listing():
+            items = "\n".join(f"\\item {escape(item)}" for item in block.items)
+            return f"{escape(block.lead)}\n\\begin{{itemize}}\n{items}\n\\end{{itemize}}\n"
         case Code():
             return "\n".join(["\\begin{verbatim}", *block.lines, "\\end{verbatim}\n"])
         case Table():

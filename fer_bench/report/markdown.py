@@ -4,7 +4,7 @@ import re
 
 from tabulate import tabulate
 
-from fer_bench.report.blocks import Block, Box, Code, Figure, Section, Table, Text
+from fer_bench.report.blocks import Block, Box, Code, Figure, Listing, Section, Table, Text
 
 _SPECIAL = re.compile(
     r"[\\`*|~$]"  # always
@@ -40,6 +40,8 @@ def _block(block: Block) -> str:
             return escape(block.text)
         case Box():
             return "\n>\n".join(f"> {escape(sentence)}" for sentence in block.sentences)
+        case Listing():
+            return "\n".join([f"{escape(block.lead)}\n", *(f"- {escape(item)}" for item in block.items)])
         case Code():
             return "\n".join(["```", *block.lines, "```"])
         case Table():

@@ -1,8 +1,10 @@
 """Which command makes which number."""
 
+import shlex
+
 import pandas as pd
 
-from fer_bench.report.blocks import Code, Section, Table, Text
+from fer_bench.report.blocks import Code, Figure, Section, Table, Text
 from fer_bench.report.grid import Grid
 
 _COMMANDS = {
@@ -35,8 +37,68 @@ _COMMANDS = {
     "comparisons": ("comparisons.csv", "fer-bench compare", "predicted/*.csv, runs.csv"),
     "verdicts on claims": ("verdicts.csv", "fer-bench verdict", "intervals.csv, runs.csv, the cards"),
     "audits": ("audits/DATASET.json, audits/DATASET_*.csv", "fer-bench data audit DATASET", "prepared data"),
-    "this report": ("report.md, report.tex, tables/, figures/", "fer-bench report", "the tables above"),
+    "this report": ("report.html, report.md, report.tex, tables/, figures/", "fer-bench report", "the tables above"),
 }
+
+_MADE_BY = {
+    # a table's name or its first word, a word within a figure's name: what has to be made, in order
+    "main": ("scores, intervals, confusions", "comparisons"),
+    "selections": ("scores, intervals, confusions", "step by step from the honest number"),
+    "contamination": ("scores without twins",),
+    "comparisons": ("comparisons",),
+    "claims": ("verdicts on claims",),
+    "ladder": ("predictions in other batches", "step by step from the honest number"),
+    "audits": ("audits",),
+    "dataset": ("audits",),
+    "classes": ("audits",),
+    "per_class": ("scores, intervals, confusions",),
+    "forest": ("scores, intervals, confusions",),
+    "confusion": ("scores, intervals, confusions",),
+    "training": ("one run's predictions", "scores, intervals, confusions"),
+    "runs": ("one run's predictions", "scores, intervals, confusions"),
+    "failures": ("one run's predictions", "scores, intervals, confusions"),
+    "recompute": (),
+}
+
+
+def lines(grid: Grid, block: Table | Figure) -> tuple[str, ...]:
+    """Return the commands that make a table's or a figure's numbers again, each with what it needs.
+
+    Of a table or figure that is not known here: the whole pipeline.
+    """
+    asked = f"results/{grid.params.grid}/params.yaml"
+    what = _made_by(grid, block)
+    if what is None:
+        return (f"cp {asked} params.yaml", "dvc repro")
+    made = []
+    for one in [*what, "this report"] if what else []:
+        _, command, needs = _COMMANDS[one]
+        made += [f"{cell} --params {asked}  # needs {needs}" for cell in _cells(grid, command, block)]
+    return tuple(made)
+
+
+def _made_by(grid: Grid, block: Table | Figure) -> tuple[str, ...] | None:
+    if isinstance(block, Table):
+        published = any(block.name.startswith(f"{grid.params.method_of(name)}_") for name in grid.cards)
+        known = next((name for name in _MADE_BY if block.name == name or block.name.startswith(f"{name}_")), None)
+        return _MADE_BY[known] if known else _MADE_BY["forest"] if published else None
+    return next((made for name, made in _MADE_BY.items() if f"_{name}" in block.name), None)
+
+
+def _cells(grid: Grid, command: str, block: Table | Figure) -> list[str]:
+    """Fill in the cells of the grid that a command is about; those that failed for the table of failures."""
+    runs = grid.runs[grid.runs["status"] == "failed"] if block.name == "failures" else grid.runs
+    if "DATASET" not in command:
+        return [command]
+    if "METHOD" not in command:
+        return [command.replace("DATASET", shlex.quote(name)) for name in grid.datasets]
+    filled = [
+        command.replace("METHOD", shlex.quote(str(row["method"])))
+        .replace("DATASET", shlex.quote(str(row["dataset"])))
+        .replace("--seed S", f"--seed {row['seed']}")
+        for _, row in runs.iterrows()
+    ]
+    return list(dict.fromkeys(filled))
 
 
 def section(grid: Grid) -> Section:

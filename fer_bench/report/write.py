@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from fer_bench.report import (
@@ -10,6 +11,7 @@ from fer_bench.report import (
     claims,
     compared,
     figures,
+    html,
     ladder,
     latex,
     main_table,
@@ -32,6 +34,7 @@ def sections(grid: Grid, figure_folder: Path) -> tuple[Section, ...]:
     parts = (
         summary.section(grid),
         main_table.section(grid),
+        *filter(None, [drawn.pop("Overview", None)]),
         adjusted.section(grid),
         compared.section(grid),
         claims.section(grid),
@@ -48,7 +51,7 @@ def sections(grid: Grid, figure_folder: Path) -> tuple[Section, ...]:
 
 
 def write(grid: Grid, *, asked: str) -> None:
-    """Write report.md, report.tex, tables/, figures/ and params.yaml into the grid's folder.
+    """Write report.html, report.md, report.tex, tables/, figures/ and params.yaml into the grid's folder.
 
     Args:
         grid: The tables.
@@ -64,6 +67,11 @@ def write(grid: Grid, *, asked: str) -> None:
             for name, text in latex.fragments(table, head=head).items():
                 (made / "tables" / f"{name}.tex").write_text(text, encoding="utf-8")
         title = grid.params.report.title
+        page = html.render(
+            title, parts, figures=made / "figures", commands=partial(recompute.lines, grid),
+            said_once=grid.params.report.scale.strip(),
+        )  # fmt: skip
+        (made / "report.html").write_text(page, encoding="utf-8")
         (made / "report.md").write_text(markdown.render(title, parts), encoding="utf-8")
         (made / "report.tex").write_text(latex.document(title, parts, head=head), encoding="utf-8")
         (made / "params.yaml").write_text(asked, encoding="utf-8")

@@ -4,6 +4,7 @@ With ``--grid`` the simulated tables themselves are made anew first.
 """
 
 import importlib.util
+import re
 import shutil
 import sys
 import tempfile
@@ -33,9 +34,12 @@ def render(folder: Path) -> None:
 
 
 def texts(folder: Path) -> dict[str, str]:
-    """Return the files that are compared: the report and its tables."""
+    """Return the files that are compared: the report and its tables; of the page, all but the pictures' own bytes."""
     paths = [folder / "report.md", folder / "report.tex", *sorted((folder / "tables").glob("*.tex"))]
-    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in paths}
+    found = {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in paths}
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    # another build of matplotlib may draw a line otherwise, so figures are not stored
+    return found | {"report.html": re.sub(r"(data:image/png;base64,)[^\"]+", r"\1", page)}
 
 
 def main() -> None:
