@@ -1,0 +1,329 @@
+"""Predictions that anyone brings: one row per sample, columns found by name, whatever framework wrote them.
+
+CSV, parquet or JSON lines. Ids; true labels; predicted labels, scores, or both. What the columns are is told by their
+names alone: numbers are labels only where the file or the user says which number is which expression, and scores are
+probabilities or logits by name, not by their values. What is ambiguous is an error that names the option which settles
+it. docs/predictions.md has the spellings.
+
+The project's own predictions table (:mod:`fer_bench.tables.predictions`) comes in by the same door: its numbers are in
+the order of :mod:`fer_bench.expressions`, its selections are kept apart, and the run's record beside it is read.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from fer_bench.arrays import Labels, Logits
+from fer_bench.errors import FerBenchError
+from fer_bench.expressions import EXPRESSIONS, expressions
+from fer_bench.protocols import SELECTIONS
+from fer_bench.tables import _labels, _raw, _scores, _spellings, predictions
+from fer_bench.tables._spellings import Kind, Order, Role
+from fer_bench.tables.runs import RunRecord, read_record
+
+
+class Reading(NamedTuple):
+    """What the user says about files; it is asked for only where a file does not say so itself.
+
+    Attributes:
+        columns: Role (``id``, ``true``, ``pred``) to column.
+        scores: What ambiguous columns of scores hold.
+        order: Which number is which expression.
+        n_classes: Expressions; of files without scores it cannot be told otherwise.
+    """
+
+    columns: Mapping[Role, str] = {}
+    scores: Kind | None = None
+    order: Order | None = None
+    n_classes: int | None = None
+
+
+NOTHING_SAID = Reading()
+"""Files speak for themselves."""
+
+
+def reading(
+    columns: list[str] | None, *, scores: str | None, label_order: str | None, n_classes: int | None
+) -> Reading:
+    """Read what the user says about files.
+
+    Args:
+        columns: ``role=column``, each.
+        scores: ``probabilities`` or ``logits``.
+        label_order: As :func:`fer_bench.tables._spellings.order`.
+        n_classes: 7 or 8.
+
+    Raises:
+        FerBenchError: If it says nothing that there is.
+    """
+    by_role: dict[Role, str] = {}
+    for said in columns or []:
+        role, _, name = said.partition("=")
+        known = next((each for each in _spellings.ROLES if each == role.strip()), None)
+        if known is None or not name.strip():
+            raise FerBenchError(
+                f"--column {said}: expected ROLE=NAME", fix=f"ROLE is one of {', '.join(_spellings.ROLES)}"
+            )
+        by_role[known] = name.strip()
+    kind = next((each for each in _spellings.KINDS if each == scores), None)
+    if scores is not None and kind is None:
+        raise FerBenchError(f"--scores {scores}", fix=f"one of: {', '.join(_spellings.KINDS)}")
+    if n_classes not in {None, 7, 8}:
+        raise FerBenchError(f"--classes {n_classes}", fix="7 (without contempt) or 8")
+    return Reading(by_role, kind, None if label_order is None else _spellings.order(label_order), n_classes)
+
+
+class Brought(NamedTuple):
+    """One run's predictions under one selection, by ascending id.
+
+    Attributes:
+        path: The file.
+        sample_ids: (n,) ids, as text.
+        y_true: (n,) true labels; None where the file has none.
+        y_pred: (n,) predicted labels.
+        probabilities: (n, k), rows sum to 1; None where the file has no scores.
+        logits: (n, k); None where the file has none.
+        n_classes: Expressions told apart.
+        selection: The selection; None where the file has no such column.
+        record: The run's record, of a run of this project.
+        understood: What was understood, line by line.
+    """
+
+    path: Path
+    sample_ids: np.ndarray
+    y_true: Labels | None
+    y_pred: Labels
+    probabilities: Logits | None
+    logits: Logits | None
+    n_classes: int
+    selection: str | None
+    record: RunRecord | None
+    understood: tuple[str, ...]
+
+
+class _Columns(NamedTuple):
+    """Which column is what."""
+
+    id: str
+    true: _labels.Held
+    pred: _labels.Held
+    scores: _scores.Found | None
+    selection: str | None
+    ignored: list[str]
+
+
+def read(path: Path, reading: Reading) -> dict[str | None, Brought]:
+    """Read a file of predictions.
+
+    Args:
+        path: The file.
+        reading: What the user says about it.
+
+    Returns:
+        By selection; one entry under None where the file has no selections. Empty where the file is the table of a run
+        that failed.
+
+    Raises:
+        FerBenchError: For whatever is ambiguous, missing, repeated, or does not agree with itself.
+    """
+    table, where = _raw.read(path), str(path)
+    own = _own(list(table.columns))
+    if not len(table):
+        if own is not None:
+            return {}
+        raise FerBenchError(f"{where} has no rows", fix="give a table with a row per sample")
+    columns = _columns(table, reading, own=own, where=where)
+    ids = _labels.text(table[columns.id])
+    if ids.isna().any():
+        raise FerBenchError(
+            f"{where}: {columns.id} is empty in {int(ids.isna().sum())} of {len(ids)} rows", fix="give every row its id"
+        )
+    n_classes = _n_classes(table, columns, reading, own=own, where=where)
+    numbers = _numbers(table, columns, reading, own=own, n_classes=n_classes, where=where)
+    table = table.assign(**{columns.id: ids}).sort_values(columns.id, kind="stable", ignore_index=True)
+    record = path.parent / "run.json"
+    known = read_record(record) if own is not None and record.exists() else None
+    parts = _parts(table, columns, where=where)
+    return {
+        selection: _brought(
+            path,
+            part.reset_index(drop=True),
+            columns,
+            numbers=numbers,
+            n_classes=n_classes,
+            selection=selection,
+            record=known,
+        )
+        for selection, part in parts.items()
+    }
+
+
+def _own(headers: list[str]) -> int | None:
+    """Return how many expressions our own predictions table has; None if this is not one."""
+    n_classes = sum(header.startswith("logit_") for header in headers)
+    fits = 2 <= n_classes <= len(EXPRESSIONS) and headers == list(predictions.schema(n_classes).columns)
+    return n_classes if fits else None
+
+
+def _columns(table: pd.DataFrame, reading: Reading, *, own: int | None, where: str) -> _Columns:
+    headers = [str(name) for name in table.columns]
+    said = {role: header for role, header in reading.columns.items() if header in headers}
+    by_role: dict[Role, list[str]] = {role: [] for role in _spellings.ROLES}
+    for header in headers:
+        role = _spellings.role(header)
+        if role is not None and header not in said.values():
+            by_role[role].append(header)
+    by_role |= {role: [header] for role, header in said.items()}
+    ids = by_role["id"]
+    if len(ids) != 1:
+        if ids:
+            raise _labels.ambiguous(ids, "id", where=where)
+        raise FerBenchError(
+            f"{where}: no column of ids among {', '.join(headers)}",
+            fix="name it: --column id=COLUMN (sample_id, file …)",
+        )
+    selection = "selection" if "selection" in headers else None
+    rest = [name for name in headers if not any(name in found for found in by_role.values()) and name != selection]
+    scores = _scores.find(rest, kind=None if own else reading.scores, order=reading.order, where=where)
+    true, pred = (_labels.held(table, by_role[role], role, where=where) for role in ("true", "pred"))
+    if not pred and scores is None:
+        raise FerBenchError(
+            f"{where}: neither predicted labels nor scores among {', '.join(headers)}",
+            fix="name the column of predicted labels: --column pred=COLUMN; or give scores: p_neutral, p_happiness, …",
+        )
+    used = {ids[0], *by_role["true"], *by_role["pred"], *(scores.columns if scores else []), selection}
+    return _Columns(ids[0], true, pred, scores, selection, [name for name in headers if name not in used])
+
+
+def _n_classes(table: pd.DataFrame, columns: _Columns, reading: Reading, *, own: int | None, where: str) -> int:
+    if own or columns.scores:
+        found = own or len(columns.scores.columns if columns.scores else [])
+        if reading.n_classes not in {None, found}:
+            raise FerBenchError(
+                f"{where} tells {found} expressions apart, not {reading.n_classes}", fix=same_classes(found)
+            )
+        return found
+    if reading.n_classes is not None:
+        return reading.n_classes
+    named = [name for held in (columns.true, columns.pred) if (name := held.names) is not None]
+    spelled = {_spellings.expression(word) for name in named for word in _labels.text(table[name]).dropna().unique()}
+    if "contempt" in spelled:
+        return len(EXPRESSIONS)
+    numbered = any(held and held.names is None for held in (columns.true, columns.pred))
+    if numbered and reading.order is not None and not reading.order.may_lack:
+        return len(reading.order.names)
+    raise FerBenchError(
+        f"{where}: labels without scores do not tell whether there are 7 expressions or 8, and an average over "
+        "expressions depends on it",
+        fix="--classes 7 or --classes 8; or --dataset, if that is prepared",
+    )
+
+
+def same_classes(n_classes: int) -> str:
+    """Return how to give tables with another number of expressions the same ones."""
+    if n_classes == 7:
+        return "add contempt to the file with 7: a column p_contempt that is 0, or logit_contempt that is -1000"
+    return "compare and score tables over the same expressions; one that is never predicted has probability 0"
+
+
+def _numbers(
+    table: pd.DataFrame, columns: _Columns, reading: Reading, *, own: int | None, n_classes: int, where: str
+) -> dict[int, int] | None:
+    """Return number to index: our own order, what names beside numbers show, or what the user says."""
+    if own is not None:
+        return {index: index for index in range(own)}
+    beside = _labels.by_names_beside(table, [columns.true, columns.pred], where=where)
+    return beside or (None if reading.order is None else reading.order.numbers(n_classes))
+
+
+def _parts(table: pd.DataFrame, columns: _Columns, *, where: str) -> dict[str | None, pd.DataFrame]:
+    parts: dict[str | None, pd.DataFrame] = {None: table}
+    if columns.selection is not None:
+        unknown = sorted(set(table[columns.selection].dropna().astype(str)) - set(SELECTIONS))
+        if unknown or table[columns.selection].isna().any():
+            raise FerBenchError(
+                f"{where}: {f'unknown selection {unknown[0]}' if unknown else 'a row without selection'}",
+                fix=f"one of: {', '.join(SELECTIONS)}; or remove the column",
+            )
+        parts = {str(name): part for name, part in table.groupby(columns.selection)}
+    for part in parts.values():
+        repeated = part[columns.id][part[columns.id].duplicated()].unique()
+        if len(repeated):
+            raise FerBenchError(
+                f"{where}: {len(repeated)} ids stand in two rows or more: {', '.join(repeated[:3])}"
+                f"{' …' if len(repeated) > 3 else ''}",
+                fix="give every sample one row; where names repeat in the data set, use its own ids",
+            )
+    return parts
+
+
+def _brought(
+    path: Path,
+    table: pd.DataFrame,
+    columns: _Columns,
+    *,
+    numbers: dict[int, int] | None,
+    n_classes: int,
+    selection: str | None,
+    record: RunRecord | None,
+) -> Brought:
+    where = f"{path}" + (f", selection {selection}" if selection else "")
+    ids = table[columns.id]
+    scores = None if columns.scores is None else _scores.read(table, columns.scores, ids=ids, where=where)
+    held: tuple[tuple[Role, _labels.Held], ...] = (("true", columns.true), ("pred", columns.pred))
+    y_true, y_pred = (
+        _labels.read(table, column, role, ids=ids, numbers=numbers, where=where) if column else None
+        for role, column in held
+    )
+    for what, labels in (("true", y_true), ("predicted", y_pred)):
+        _within(labels, n_classes, ids=ids, where=f"{where}: a {what} label")
+    if scores is not None:
+        if y_pred is None:
+            y_pred = scores.argmax(axis=1)
+        _scores.hold_to_largest(y_pred, scores, ids=ids, where=where)
+    if y_pred is None:  # _columns refuses such a table
+        message = "neither predicted labels nor scores"
+        raise ValueError(message)
+    logits = scores if columns.scores is not None and columns.scores.kind == "logits" else None
+    probabilities = None if scores is None else _scores.softmax(scores) if logits is not None else _scaled(scores)
+    said = _said(columns, len(table), n_classes, has_scores=scores is not None)
+    return Brought(
+        path, ids.to_numpy(dtype=object), y_true, y_pred, probabilities, logits, n_classes, selection, record,
+        said,
+    )  # fmt: skip
+
+
+def _scaled(probabilities: Logits) -> Logits:
+    """Return rows that sum to 1 exactly; they do within the tolerance for rounding."""
+    positive = np.clip(probabilities, 0, None)
+    return np.asarray(positive / positive.sum(axis=1, keepdims=True))
+
+
+def _within(labels: Labels | None, n_classes: int, *, ids: pd.Series, where: str) -> None:
+    outside = np.zeros(0, dtype=bool) if labels is None else labels >= n_classes
+    if labels is not None and outside.any():
+        raise FerBenchError(
+            f"{where} is {EXPRESSIONS[labels[outside][0]]} in {int(outside.sum())} rows, first {ids[outside].iloc[0]}; "
+            f"there are {n_classes} expressions: {', '.join(expressions(n_classes))}",
+            fix=same_classes(n_classes),
+        )
+
+
+def _said(columns: _Columns, n: int, n_classes: int, *, has_scores: bool) -> tuple[str, ...]:
+    labels = [
+        f"{what} from {held}" if held else f"no {what}"
+        for what, held in (("true labels", columns.true), ("predicted labels", columns.pred))
+    ]
+    if not columns.pred:
+        labels[1] = "predicted label: the largest score"
+    found = columns.scores
+    scores = "no scores" if found is None else f"{found.kind} from {found.columns[0]} … {found.columns[-1]}"
+    lines = [f"{n:,} samples, ids from {columns.id}; {labels[0]}; {labels[1]}", f"{n_classes} expressions; {scores}"]
+    if has_scores and columns.pred:
+        lines[1] += ", which agree with the predicted labels"
+    if columns.ignored:
+        lines[1] += f"; not read: {', '.join(columns.ignored[:6])}{' …' if len(columns.ignored) > 6 else ''}"
+    return tuple(lines)
