@@ -10,6 +10,7 @@ References:
 """
 
 import math
+from functools import cache
 
 from scipy import stats
 
@@ -84,6 +85,7 @@ def detectable(disagreement: float, n: int, *, level: float, power: float = 0.8)
     return quantiles(level, power) * math.sqrt(disagreement / n)
 
 
+@cache
 def quantiles(level: float, power: float = 0.8) -> float:
     """Return how many standard errors a difference must have to be found with a given power."""
     return float(stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(power))

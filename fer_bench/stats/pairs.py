@@ -1,27 +1,28 @@
 """Methods on the same samples, two by two: difference, interval, p-value, Holm's correction, verdict."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from fer_bench import registry, seeds
-from fer_bench.metrics import Metric
-from fer_bench.stats import bootstrap, crossed, mcnemar, two_way
-from fer_bench.stats.confusion import count
+from fer_bench import metrics as kinds
+from fer_bench import seeds
+from fer_bench.errors import FerBenchError
+from fer_bench.metrics import Answers, Metric, SoftMetric
+from fer_bench.metrics.accuracy import accuracy
+from fer_bench.stats import bootstrap, mcnemar, measuring, tails, two_way
 from fer_bench.stats.decide import decide
 from fer_bench.stats.holm import holm
 from fer_bench.stats.interval import Interval, clipped
-from fer_bench.stats.scoring import two_way_parts
-from fer_bench.stats.signature import Signature
+from fer_bench.stats.signature import UNKNOWN, Signature
 
 
 class Settings(NamedTuple):
     """How comparisons are made.
 
     Attributes:
-        metrics: Names; each is a family of its own.
+        metrics: Names; each is a family of its own, one with a value per expression too.
         level: Coverage of the intervals; 1 - level is the error rate of the verdicts.
         margin: Differences within ± this fraction count as practically equal.
         n_resamples: Bootstrap resamples.
@@ -62,6 +63,44 @@ class Predicted(NamedTuple):
     subjects: np.ndarray | None = None
     signature: Signature = Signature()
 
+    def answers(self, method: str, run_seeds: Sequence[int]) -> list[Answers]:
+        """Return what a method answered under each of these seeds."""
+        probabilities = self.probabilities
+        return [
+            Answers(
+                self.y_true,
+                self.y_pred[method][seed],
+                None if probabilities is None else probabilities[method][seed],
+                self.votes,
+            )
+            for seed in run_seeds
+        ]
+
+    def metrics(self, name: str) -> dict[str, Metric | SoftMetric]:
+        """Return the metrics that a name stands for, as far as they can be computed here.
+
+        Raises:
+            FerBenchError: If there is no such metric, or it needs probabilities or votes that are not known.
+        """
+        found = kinds.named([name], n_classes=self.n_classes)
+        for needed, held in (("probabilities", self.probabilities), ("votes", self.votes)):
+            if held is None and any(needed in _needed(metric) for metric in found.values()):
+                raise FerBenchError(
+                    f"{name} needs {needed}, which are not known of {self.dataset}",
+                    fix=f"leave {name} out, or give {_GIVE[needed]}",
+                )
+        return found
+
+
+_GIVE = {
+    "probabilities": "predictions with probabilities or logits",
+    "votes": "a data set with annotators' votes, audited: fer-bench data audit DATASET",
+}
+
+
+def _needed(metric: Metric | SoftMetric) -> tuple[str, ...]:
+    return {"labels": (), "probabilities": ("probabilities",), "votes": ("probabilities", "votes")}[kinds.needs(metric)]
+
 
 class Pair(NamedTuple):
     """Two methods and the seeds that both have; (s, n) predicted labels each."""
@@ -73,52 +112,108 @@ class Pair(NamedTuple):
     y_pred_b: np.ndarray
 
 
+class _Set(NamedTuple):
+    """A data set's predictions, and the pairs that are compared on it."""
+
+    found: Predicted
+    pairs: list[Pair]
+
+
 class Tested(NamedTuple):
-    """One pair under one metric, before the correction for the family."""
+    """One pair under one metric, before the correction for the family.
+
+    Attributes:
+        difference: A minus B.
+        interval: Around it.
+        p: Of the pair alone.
+        p_family: Of the pair as one of several, which holds in the tails too; at least ``p``.
+        test: How it was made.
+        detectable: Smallest difference that is found with a power of 80 %; 0 where nothing tells.
+    """
 
     difference: float
     interval: Interval
     p: float
+    p_family: float
     test: str
+    detectable: float
 
 
 _Parts = dict[tuple[str, tuple[int, ...]], two_way.Components]  # of one metric; a method is parted once, not per pair
-_Drawn = dict[tuple[str, int], np.ndarray]  # of one metric: method and seed to (b,) resampled values
+_Drawn = Mapping[tuple[str, int], np.ndarray]  # of one metric: method and seed to (b,) resampled values
 
 
 def compare_methods(found: Predicted, settings: Settings) -> list[dict[str, object]]:
-    """Compare methods on the same samples: all pairs, or each with the baseline.
+    """Compare methods on the same samples: :func:`compare_sets` for one data set."""
+    return compare_sets([found], settings)
+
+
+def compare_sets(sets: Sequence[Predicted], settings: Settings) -> list[dict[str, object]]:
+    """Compare methods on the same samples of each data set: all pairs, or each with the baseline.
 
     With two or more common seeds: two-way paired (samples paired, seeds random; :mod:`fer_bench.stats.two_way`). With
-    one: exact McNemar for accuracy and a paired bootstrap, conditional on these checkpoints. Pairs without a common
-    seed are left out. Holm's family is the pairs of one data set and metric.
+    one: exact McNemar where each sample counts as right or wrong, else a paired bootstrap, conditional on these
+    checkpoints. Pairs without a common seed are left out. Holm's family is, for each metric asked for, all pairs on all
+    data sets; a metric with one value per expression is one family.
+
+    What is resampled: samples, with two or more seeds seeds too; persons instead of samples where they are known. What
+    is held fixed: training data and recipes; with one seed, the checkpoints. When it misleads: where an outcome is
+    looked at and another metric asked for after it; see also :mod:`fer_bench.stats.two_way`.
 
     Args:
-        found: The predictions.
+        sets: The predictions, by data set.
         settings: How.
 
     Returns:
         Rows of the comparisons table.
+
+    Raises:
+        FerBenchError: If a metric does not exist, or needs what is not known.
     """
-    pairs, said = _pairs(found, settings.baseline)
-    metrics = {name: registry.load("metrics", name) for name in settings.metrics}
-    drawn = _draw(found, pairs, metrics, settings)
+    all_sets = [_Set(found, _pairs(found, settings.baseline)) for found in sets]
+    held = {asked: metrics_of(sets, asked) for asked in settings.metrics}
+    drawn = [_draw(one, [metrics[index] for metrics in held.values()], settings) for index, one in enumerate(all_sets)]
     rows = []
-    for name, metric in metrics.items():
-        parts: _Parts = {}
-        tested = [
-            _over_seeds(found, pair, metric, settings, parts)
-            if len(pair.seeds) > 1
-            else _one_seed(found, pair, metric, settings, drawn[name], exact=name == "accuracy")
-            for pair in pairs
+    for asked in settings.metrics:
+        compared = [one for one, metrics in zip(all_sets, held[asked], strict=True) if metrics]
+        tests = [
+            (one.found, pair, name, metric, tested)
+            for one, metrics, values in zip(all_sets, held[asked], drawn, strict=True)
+            for name, metric in metrics.items()
+            for pair, tested in _test(one, metric, settings, values.get(name, {}))
         ]
-        adjusted = holm(np.array([one.p for one in tested]))
-        for pair, one, p_holm in zip(pairs, tested, adjusted, strict=True):
+        several = len(tests) > 1
+        corrected = holm(np.array([one.p_family if several else one.p for *_, one in tests]))
+        family = f"{asked}{_expressions(asked, tests)}: {_said(compared, settings.baseline)}"
+        for (found, pair, name, metric, one), p_holm in zip(tests, corrected, strict=True):
             row = _row(found, pair, one, settings, p_holm=float(p_holm), higher_is_better=metric.higher_is_better)
-            rows.append(
-                {**row, "metric": name, "family": f"{found.dataset}, {name}: {said}", "family_size": len(pairs)}
-            )
+            rows.append({**row, "metric": name, "family": family, "family_size": len(tests)})
     return rows
+
+
+def metrics_of(sets: Sequence[Predicted], asked: str) -> list[dict[str, Metric | SoftMetric]]:
+    """Return what a name stands for on each data set; nothing on one without it, where another has it.
+
+    So votes may be known of one data set alone, or contempt be told apart on one alone.
+
+    Args:
+        sets: The predictions, by data set.
+        asked: A metric.
+
+    Raises:
+        FerBenchError: If it can be computed on none.
+    """
+    found: list[dict[str, Metric | SoftMetric]] = []
+    refused: list[FerBenchError] = []
+    for one in sets:
+        try:
+            found.append(one.metrics(asked))
+        except FerBenchError as error:
+            refused.append(error)
+            found.append({})
+    if refused and len(refused) == len(sets):
+        raise refused[0]
+    return found
 
 
 def disagreement(y_true: np.ndarray, pair: Pair) -> float:
@@ -127,68 +222,136 @@ def disagreement(y_true: np.ndarray, pair: Pair) -> float:
     return float((right_a * (1 - right_b) + right_b * (1 - right_a)).mean())
 
 
-def _pairs(found: Predicted, baseline: str | None) -> tuple[list[Pair], str]:
-    """Return the pairs that have a common seed, and what family they are."""
+def _pairs(found: Predicted, baseline: str | None) -> list[Pair]:
+    """Return the pairs that have a common seed."""
     names = sorted(found.y_pred)
     if baseline is None:
-        chosen, said = list(itertools.combinations(names, 2)), f"all pairs of {len(names)} methods"
+        chosen = list(itertools.combinations(names, 2))
     else:  # a baseline without a run leaves nothing to compare
         chosen = [(name, baseline) for name in names if name != baseline and baseline in names]
-        said = f"{len(chosen)} methods against {baseline}"
     pairs = []
     for a, b in chosen:
         common = tuple(sorted(found.y_pred[a].keys() & found.y_pred[b].keys()))
         if common:
             stacked = [np.stack([found.y_pred[name][seed] for seed in common]) for name in (a, b)]
             pairs.append(Pair(a, b, common, *stacked))
-    return pairs, said
+    return pairs
 
 
-def _over_seeds(found: Predicted, pair: Pair, metric: Metric, settings: Settings, parts: _Parts) -> Tested:
-    for name, y_pred in ((pair.a, pair.y_pred_a), (pair.b, pair.y_pred_b)):
+def _said(compared: Sequence[_Set], baseline: str | None) -> str:
+    """Return which pairs a family is of."""
+    held = [one for one in compared if one.pairs]
+    names = {name for one in held for pair in one.pairs for name in (pair.a, pair.b)}
+    where = f"{len(held)} data sets" if len(held) > 1 else "".join(one.found.dataset for one in held)
+    where = "in files" if where == "files" else f"on {where}"
+    if baseline is None:
+        return f"all pairs of {len(names)} methods {where}"
+    return f"{len(names - {baseline})} methods against {baseline} {where}"
+
+
+def _expressions(asked: str, tests: Sequence[tuple[Predicted, Pair, str, Metric | SoftMetric, Tested]]) -> str:
+    n_values = len({name for _, _, name, *_ in tests} - {asked})
+    return f" of {n_values} expressions" if n_values else ""
+
+
+def _test(one: _Set, metric: Metric | SoftMetric, settings: Settings, drawn: _Drawn) -> Iterator[tuple[Pair, Tested]]:
+    """Test every pair under one metric."""
+    parts: _Parts = {}
+    for pair in one.pairs:
+        if len(pair.seeds) > 1:
+            yield pair, _over_seeds(one.found, pair, metric, settings, parts)
+        else:
+            yield pair, _one_seed(one.found, pair, metric, settings, drawn)
+
+
+def _over_seeds(found: Predicted, pair: Pair, metric: Metric | SoftMetric, settings: Settings, parts: _Parts) -> Tested:
+    for name in (pair.a, pair.b):
         if (name, pair.seeds) not in parts:
-            parts[name, pair.seeds] = two_way_parts(found.y_true, y_pred, metric, n_classes=found.n_classes)
+            parts[name, pair.seeds] = measuring.parts(
+                metric, found.answers(name, pair.seeds), n_classes=found.n_classes, subjects=found.subjects
+            )
     first, second = parts[pair.a, pair.seeds], parts[pair.b, pair.seeds]
     interval, p = two_way.difference(first, second, level=settings.level)
-    if interval.standard_error == 0 and np.array_equal(pair.y_pred_a, pair.y_pred_b):
-        held = two_way.TRAINING_DATA
-        interval = bootstrap.alike(
-            found.y_true, metric, n_classes=found.n_classes, level=settings.level, held_fixed=held
-        )
+    p_family = tails.p_value(first, second, interval)
+    if interval.standard_error == 0:
+        interval = _alike(found, pair, metric, interval, settings, held_fixed=two_way.TRAINING_DATA)
     width = metric.range[1] - metric.range[0]
-    return Tested(first.estimate - second.estimate, clipped(interval, low=-width, high=width), p, "two-way paired t")
+    test = "two-way paired t" if found.subjects is None else "two-way paired t over persons"
+    return Tested(
+        first.estimate - second.estimate,
+        clipped(interval, low=-width, high=width),
+        p,
+        max(p, p_family),
+        test,
+        mcnemar.quantiles(settings.level) * interval.standard_error,
+    )
 
 
-def _one_seed(
-    found: Predicted, pair: Pair, metric: Metric, settings: Settings, drawn: _Drawn, *, exact: bool
-) -> Tested:
-    y_true, y_a, y_b = found.y_true, pair.y_pred_a[0], pair.y_pred_b[0]
+def _one_seed(found: Predicted, pair: Pair, metric: Metric | SoftMetric, settings: Settings, drawn: _Drawn) -> Tested:
+    (one,), (other,) = (found.answers(name, pair.seeds) for name in (pair.a, pair.b))
     first, second = drawn[pair.a, pair.seeds[0]], drawn[pair.b, pair.seeds[0]]
     interval, p = bootstrap.paired(first, second, metric, level=settings.level)
-    if np.array_equal(y_a, y_b):
-        p = 1.0
-        interval = bootstrap.alike(
-            y_true, metric, n_classes=found.n_classes, level=settings.level, held_fixed=bootstrap.CHECKPOINTS
-        )
     test = "paired bootstrap"
-    if exact:  # McNemar's test is one of accuracy
-        p, test = mcnemar.mcnemar(y_a == y_true, y_b == y_true), "exact McNemar"
-    value_a, value_b = (float(metric.of_confusion(count(y_true, y, n_classes=found.n_classes))) for y in (y_a, y_b))
-    return Tested(value_a - value_b, interval, p, f"{test}, conditional on these checkpoints")
+    if found.subjects is not None:
+        interval, test = interval._replace(resampled=two_way.PERSONS), "paired bootstrap over persons"
+    if _same(one, other, metric):
+        p, interval = 1.0, _alike(found, pair, metric, interval, settings, held_fixed=bootstrap.CHECKPOINTS)
+    detectable = mcnemar.quantiles(settings.level) * interval.standard_error
+    right = [_right(metric, answers) for answers in (one, other)]
+    if found.subjects is None and right[0] is not None and right[1] is not None:  # pictures count as independent
+        p, test = mcnemar.mcnemar(right[0], right[1]), "exact McNemar"
+        differing = float((right[0] != right[1]).mean())
+        detectable = mcnemar.detectable(differing, len(found.y_true), level=settings.level)
+    a, b = (float(measuring.values(metric, [answers], n_classes=found.n_classes)[0]) for answers in (one, other))
+    return Tested(a - b, interval, p, p, f"{test}, conditional on these checkpoints", detectable)
 
 
-def _draw(found: Predicted, pairs: list[Pair], metrics: Mapping[str, Metric], settings: Settings) -> dict[str, _Drawn]:
+def _right(metric: Metric | SoftMetric, answers: Answers) -> np.ndarray | None:
+    """Return which samples count as right, for a metric that is their share; None for all others."""
+    if isinstance(metric, SoftMetric):
+        return metric.of_samples(answers)[:, 0] > 0.5 if metric.binary else None
+    return answers.y_pred == answers.y_true if metric.of_confusion is accuracy else None
+
+
+def _same(one: Answers, other: Answers, metric: Metric | SoftMetric) -> bool:
+    """Return whether two runs answered the same on every sample, as far as a metric looks."""
+    if isinstance(metric, SoftMetric):
+        return np.array_equal(np.asarray(one.probabilities), np.asarray(other.probabilities))
+    return np.array_equal(one.y_pred, other.y_pred)
+
+
+def _alike(
+    found: Predicted,
+    pair: Pair,
+    metric: Metric | SoftMetric,
+    interval: Interval,
+    settings: Settings,
+    *,
+    held_fixed: str,
+) -> Interval:
+    """Return the interval where two methods answered the same: other samples might still tell them apart.
+
+    Of probabilities that are equal to the last bit, none would: the two are one model, and the interval has no width.
+    Over several seeds the difference of two methods that answer alike has a width where the seeds vary.
+    """
+    if isinstance(metric, SoftMetric) or not np.array_equal(pair.y_pred_a, pair.y_pred_b):
+        return interval
+    return bootstrap.alike(found.y_true, metric, n_classes=found.n_classes, level=settings.level, held_fixed=held_fixed)
+
+
+def _draw(one: _Set, metrics: Sequence[Mapping[str, Metric | SoftMetric]], settings: Settings) -> dict[str, _Drawn]:
     """Resample, on common draws of samples, the runs that are compared alone; by metric, method and seed."""
-    alone = sorted({(name, pair.seeds[0]) for pair in pairs if len(pair.seeds) == 1 for name in (pair.a, pair.b)})
+    found = one.found
+    alone = sorted({(name, pair.seeds[0]) for pair in one.pairs if len(pair.seeds) == 1 for name in (pair.a, pair.b)})
     if not alone:
-        return {name: {} for name in metrics}
-    values = crossed.resample_samples(
-        found.y_true,
-        np.stack([found.y_pred[name][seed] for name, seed in alone]),
-        {name: metric.of_confusion for name, metric in metrics.items()},
+        return {}
+    values = measuring.resample_common(
+        {name: metric for each in metrics for name, metric in each.items()},
+        [found.answers(name, [seed])[0] for name, seed in alone],
         n_classes=found.n_classes,
         n_resamples=settings.n_resamples,
         rng=seeds.generator(settings.seed, "compare", found.dataset, found.selection),
+        subjects=found.subjects,
     )
     return {name: dict(zip(alone, rows, strict=True)) for name, rows in values.items()}
 
@@ -198,10 +361,7 @@ def _row(
 ) -> dict[str, object]:
     interval = tested.interval
     toward = interval if higher_is_better else interval._replace(low=-interval.high, high=-interval.low)
-    differing = disagreement(found.y_true, pair)
-    detectable: float | None = mcnemar.quantiles(settings.level) * interval.standard_error
-    if tested.test.startswith("exact McNemar"):
-        detectable = mcnemar.detectable(differing, len(found.y_true), level=settings.level)
+    run_seeds = ";".join(str(seed) for seed in pair.seeds) if found.signature.seeds != UNKNOWN else UNKNOWN
     return {
         "dataset": found.dataset,
         "selection": found.selection,
@@ -217,8 +377,9 @@ def _row(
         "test": tested.test,
         "margin": settings.margin,
         "verdict": decide(toward, p_adjusted=p_holm, margin=settings.margin),
-        "detectable": detectable or None,  # without any disagreement it cannot be told
-        "disagreement": differing,
+        "detectable": tested.detectable or None,  # without any disagreement it cannot be told
+        "disagreement": disagreement(found.y_true, pair),
         "n_samples": len(found.y_true),
         "n_seeds": len(pair.seeds),
+        "signature": str(found.signature._replace(seeds=run_seeds, b=str(interval.n_resamples))),
     }

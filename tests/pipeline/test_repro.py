@@ -90,6 +90,7 @@ def test_every_stage_leaves_what_the_report_needs(done):
         "gains.csv",
         "comparisons.csv",
         "verdicts.csv",
+        "report.html",
         "report.md",
         "report.tex",
         "orders/synthetic_conv_cut.csv",
