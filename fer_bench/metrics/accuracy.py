@@ -30,4 +30,9 @@ def accuracy(confusion: Confusions) -> np.ndarray:
     return np.asarray(right / np.maximum(total, 1))
 
 
-metric = Metric(title="Accuracy", of_confusion=accuracy, range=(0.0, 1.0), higher_is_better=True)
+def of_samples(confusion: Confusions) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many samples are right, and of how many."""
+    return np.asarray(np.trace(confusion, axis1=-2, axis2=-1)), np.asarray(confusion.sum(axis=(-2, -1)))
+
+
+metric = Metric(title="Accuracy", of_confusion=accuracy, range=(0.0, 1.0), higher_is_better=True, proportion=of_samples)

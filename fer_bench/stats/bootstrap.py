@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fer_bench.arrays import Confusion, Labels, Resamples
-from fer_bench.metrics import Metric
+from fer_bench.metrics import Metric, SoftMetric
 from fer_bench.stats.confusion import count, pessimistic
 from fer_bench.stats.interval import Interval, clipped
 
@@ -85,14 +85,18 @@ def one_run(
     return clipped(interval, low=metric.range[0], high=metric.range[1])
 
 
-def paired(drawn_a: Resamples, drawn_b: Resamples, metric: Metric, *, level: float) -> tuple[Interval, float]:
+def paired(
+    drawn_a: Resamples, drawn_b: Resamples, metric: Metric | SoftMetric, *, level: float
+) -> tuple[Interval, float]:
+    drawn_a: Resamples, drawn_b: Resamples, metric: Metric | SoftMetric, *, level: float
+) -> tuple[Interval, float]:
     """Compute the percentile interval of A minus B for two runs on the same samples, and its p-value.
 
     The p-value is the smallest 1 - level at which the percentile interval leaves out 0, at least 2 / (b + 1).
 
     Args:
         drawn_a: The metric of A on draws of samples.
-        drawn_b: That of B, on the same draws (:func:`fer_bench.stats.crossed.resample_samples`).
+        drawn_b: That of B, on the same draws (:func:`fer_bench.stats.measuring.resample_common`).
         metric: The metric.
         level: Coverage, e.g. 0.95.
     """

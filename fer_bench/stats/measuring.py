@@ -55,6 +55,26 @@ def pseudo_values(metric: Metric | SoftMetric, answers: Sequence[Answers], *, n_
     return jackknife.pseudo_values(_matrices(answers, n_classes), answers[0].y_true, y_pred, metric.of_confusion)
 
 
+def is_proportion(metric: Metric | SoftMetric) -> bool:
+    """Return whether a metric is a proportion of samples, so that Wilson's interval serves one run."""
+    return metric.binary if isinstance(metric, SoftMetric) else metric.proportion is not None
+
+
+def proportion(metric: Metric | SoftMetric, answers: Answers, *, n_classes: int) -> tuple[int, int]:
+    """Return successes and trials of one run under a metric that is a proportion of samples.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if isinstance(metric, SoftMetric) and metric.binary:
+        return int(metric.of_samples(answers).sum()), len(answers.y_true)
+    if isinstance(metric, Metric) and metric.proportion is not None:
+        successes, trials = metric.proportion(_matrices([answers], n_classes)[0])
+        return int(successes), int(trials)
+    message = f"{metric.title} is no proportion of samples"
+    raise ValueError(message)
+
+
 def parts(
     metric: Metric | SoftMetric, answers: Sequence[Answers], *, n_classes: int, subjects: np.ndarray | None = None
 ) -> two_way.Components:

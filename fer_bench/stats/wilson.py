@@ -40,4 +40,6 @@ def wilson(n_right: int, n: int, *, level: float) -> tuple[float, float]:
     middle = share + z * z / (2 * n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    return max((middle - half) / scale, 0.0), min((middle + half) / scale, 1.0)
+    # at the ends the formula gives 0 and 1 exactly, which rounding would miss
+    low = 0.0 if n_right == 0 else (middle - half) / scale
+    return low, 1.0 if n_right == n else (middle + half) / scale
