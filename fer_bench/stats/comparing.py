@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from fer_bench import params as params_file
 from fer_bench import registry
 from fer_bench.errors import FerBenchError
 from fer_bench.params import Params
-from fer_bench.stats import files
-from fer_bench.stats.pairs import Predicted, Settings, compare_methods
-from fer_bench.tables import predicted, runs
+from fer_bench.stats import files, ranks, stored
+from fer_bench.stats.pairs import Predicted, Settings, compare_methods, compare_sets
+from fer_bench.tables import runs
 from fer_bench.tables.comparisons import comparisons
+from fer_bench.tables.ranks import ranks as ranks_schema
 
 Say = Callable[[str], None]
 
@@ -42,22 +42,59 @@ def compare_grid(
         The comparisons table; without rows where no two methods have a run.
 
     Raises:
-        FerBenchError: If the grid has no such data set or method, or was not scored since it changed.
+        FerBenchError: If the grid has no such data set or method, was not scored since it changed, or a metric needs
+            what is not known.
     """
+    settings = _asked(params, metrics=metrics, baseline=baseline)
+    return comparisons.frame(compare_sets(_sets(params, settings, dataset=dataset, say=say), settings))
+
+
+def ranks_grid(params: Params, *, metrics: list[str] | None, dataset: str | None, say: Say) -> pd.DataFrame:
+    """Rank the methods of a grid under its protocol's headline selection, data set by data set.
+
+    Args:
+        params: The grid.
+        metrics: Metrics instead of the grid's.
+        dataset: Only this data set.
+        say: Where methods that cannot be ranked are reported.
+
+    Returns:
+        The ranks table.
+
+    Raises:
+        FerBenchError: As :func:`compare_grid`.
+    """
+    settings = _asked(params, metrics=metrics, baseline=None)
+    sets = _sets(params, settings, dataset=dataset, say=say)
+    return ranks_schema.frame(ranks.rank_sets(sets, settings))
+
+
+def compare_and_rank(
+    params: Params, *, metrics: list[str] | None, baseline: str | None, dataset: str | None, say: Say
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return :func:`compare_grid` and :func:`ranks_grid` of a grid that is read once."""
+    settings = _asked(params, metrics=metrics, baseline=baseline)
+    sets = _sets(params, settings, dataset=dataset, say=say)
+    return comparisons.frame(compare_sets(sets, settings)), ranks_schema.frame(ranks.rank_sets(sets, settings))
+
+
+def _asked(params: Params, *, metrics: list[str] | None, baseline: str | None) -> Settings:
     settings = settings_of(params)
     if metrics:
         settings = settings._replace(metrics=tuple(dict.fromkeys(metrics)))
     if baseline is not None:
         settings = settings._replace(baseline=_one_of(baseline, list(params.methods), what="method"))
+    return settings
+
+
+def _sets(params: Params, settings: Settings, *, dataset: str | None, say: Say) -> list[Predicted]:
     chosen = list(params.prepare) if dataset is None else [_one_of(dataset, list(params.prepare), what="data set")]
     headline = str(registry.load("protocols", params.run.protocol).headline)
     table = runs_of(params)
-    rows = []
-    for name in chosen:
-        found = _predicted(params, table, dataset=name, selection=headline, say=say)
-        if found is not None:
-            rows += compare_methods(found, settings)
-    return comparisons.frame(rows)
+    found = [
+        stored.read(params, table, dataset=name, selection=headline, asked=settings.metrics, say=say) for name in chosen
+    ]
+    return [each for each in found if each is not None]
 
 
 def settings_of_file(path: Path, *, say: Say) -> Settings:
@@ -129,26 +166,6 @@ def runs_of(params: Params) -> pd.DataFrame:
             fix="score the grid as it is now: fer-bench score",
         )
     return table
-
-
-def _predicted(params: Params, table: pd.DataFrame, *, dataset: str, selection: str, say: Say) -> Predicted | None:
-    here = table[(table["dataset"] == dataset) & (table["status"] == "ok")]
-    wide = predicted.read(params.results / "predicted" / f"{dataset}.csv")
-    y_pred: dict[str, dict[int, np.ndarray]] = {}
-    for method, seed in zip(here["method"], here["seed"].astype(int), strict=True):
-        column = str(predicted.Column(method, seed, selection))
-        if column not in wide.columns:
-            raise FerBenchError(
-                f"predicted/{dataset}.csv has no column {column}", fix="score the grid as it is now: fer-bench score"
-            )
-        y_pred.setdefault(method, {})[seed] = wide[column].to_numpy()
-    for method in params.methods:
-        failed = len(params.run.seeds) - len(y_pred.get(method, {}))
-        if failed:
-            say(f"{dataset}: {failed} of {len(params.run.seeds)} runs of {method} failed and are left out")
-    if not len(here):
-        return None
-    return Predicted(dataset, selection, int(here["n_classes"].iloc[0]), wide["y_true"].to_numpy(), y_pred)
 
 
 def _one_of(name: str, known: list[str], *, what: str) -> str:
