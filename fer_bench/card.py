@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from fer_bench import params, registry
+from fer_bench.errors import FerBenchError
 from fer_bench.params import Section
 
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -45,9 +46,9 @@ class PublishedProtocol(Section, frozen=True, kw_only=True):
     Attributes:
         n_classes: Expressions told apart.
         label_rule: How votes became labels, for data sets with votes.
-        selection: The rule that picked the checkpoint.
+        selection: The rule that picked the checkpoint, as in the released code.
         n_test: Size of the test set.
-        seeds: Number of runs behind the number.
+        seeds: Number of runs behind the number; with several, the number is taken for their mean.
         notes: Anything else that bears on it.
     """
 
@@ -66,7 +67,7 @@ class Claim(Section, frozen=True, kw_only=True):
         dataset: A name in ``fer_bench/datasets``, or one that is not there yet.
         metric: A name in ``fer_bench/metrics``.
         value: As a fraction.
-        where: Table or page.
+        where: Table or page; of another paper where it is read there, "as cited in …".
         protocol: As published.
     """
 
@@ -82,17 +83,21 @@ class PublishedRow(Section, frozen=True, kw_only=True):
 
     Attributes:
         cells: What stands in the table's columns of words.
-        recipes: The method's recipes that are this row.
+        method: The card of the method that the row is about; absent: the method of this card.
+        recipes: The method's recipes that are this row; of another method, any is.
         published: Data set to the published number, as a fraction; without one where none was published or read.
     """
 
     cells: list[str]
-    recipes: list[str]
+    method: params.Name | None = None
+    recipes: list[str] = msgspec.field(default_factory=list)
     published: dict[str, Fraction] = msgspec.field(default_factory=dict)
 
 
 class PublishedTable(Section, frozen=True, kw_only=True):
-    """A published table whose rows are recipes of the method, printed in its own layout with our numbers beside.
+    """A published table, printed in its own layout with our numbers beside.
+
+    Its rows are recipes of the method, or other methods where it is the paper's comparison with them.
 
     Attributes:
         name: Stem of the file that it becomes.
@@ -120,6 +125,17 @@ class Note(Section, frozen=True, kw_only=True):
     link: str
 
 
+class Defect(Note, frozen=True, kw_only=True):
+    """A known defect of the released code or of the published numbers.
+
+    Attributes:
+        voids: Data sets on which it leaves the card's claims without the meaning that they are read with; a claim that
+            it voids is not judged by its size.
+    """
+
+    voids: list[str] = msgspec.field(default_factory=list)
+
+
 class Card(Section, frozen=True, kw_only=True):
     """Everything on record about a method; one that nobody had to publish, such as a floor, has no paper."""
 
@@ -129,7 +145,7 @@ class Card(Section, frozen=True, kw_only=True):
     pretraining: str
     claims: list[Claim] = msgspec.field(default_factory=list)
     tables: list[PublishedTable] = msgspec.field(default_factory=list)
-    known_defects: list[Note] = msgspec.field(default_factory=list)
+    known_defects: list[Defect] = msgspec.field(default_factory=list)
     reports: list[Note] = msgspec.field(default_factory=list)
 
     def row_of(self, recipe: str) -> tuple[PublishedTable, PublishedRow] | None:
@@ -145,8 +161,35 @@ def read(name: str) -> Card:
     """Read a method's card.
 
     Raises:
-        FerBenchError: If there is no such card, or it does not fit the form.
+        FerBenchError: If there is no such card, or it does not fit the form: a share written in percent, or a defect
+            that voids claims on a data set of which the card has none.
     """
     path = registry.path_of("cards", name)
-    card: Card = params.from_yaml(path.read_text(encoding="utf-8"), Card, where=f"baselines/{path.name}")
+    return parse(path.read_text(encoding="utf-8"), where=f"baselines/{path.name}")
+
+
+def parse(text: str, *, where: str) -> Card:
+    """Parse a card's text.
+
+    Args:
+        text: YAML.
+        where: The file's name, for errors.
+
+    Raises:
+        FerBenchError: As :func:`read`.
+    """
+    try:
+        card: Card = params.from_yaml(text, Card, where=where)
+    except FerBenchError as error:
+        if "<= 1.0" in error.problem:
+            raise FerBenchError(error.problem, fix="write shares as fractions: 0.9205 for 92.05 %") from None
+        raise
+    claimed = sorted({claim.dataset for claim in card.claims})
+    for defect in card.known_defects:
+        unknown = sorted(set(defect.voids) - set(claimed))
+        if unknown:
+            raise FerBenchError(
+                f"{where}: a defect voids the claims on {', '.join(unknown)}, of which the card has none",
+                fix=f"name data sets of its claims: {', '.join(claimed) or 'there are none'}",
+            )
     return card

@@ -1,4 +1,4 @@
-"""Published tables whose rows are recipes of a method, in their own layout, with our numbers beside."""
+"""Published tables in their own layout, with our numbers beside: rows are recipes of a method, or other methods."""
 
 import pandas as pd
 
@@ -26,6 +26,8 @@ def _cards(grid: Grid) -> dict[str, Card]:
 
 
 def _entries(grid: Grid, method: str, row: PublishedRow) -> list[str]:
+    if row.method is not None and row.method != method:  # another method: whichever recipe the grid has of it
+        return grid.params.entries_of(row.method)
     chosen = grid.params.methods
     return [entry for entry in grid.params.entries_of(method) if chosen[entry].recipe in row.recipes]
 
