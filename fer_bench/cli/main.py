@@ -38,6 +38,7 @@ def _register() -> None:
         demo,
         describe,
         doctor,
+        explain,
         ladder,
         lint,
         list_,
@@ -58,6 +59,7 @@ def _register() -> None:
     app.add_typer(audit.app, name="audit")
     app.command("score")(score.score)
     app.command("adjust")(adjust.adjust)
+    app.command("explain")(explain.explain)
     app.command("ladder")(ladder.ladder)
     app.command("compare")(compare.compare)
     app.command("verdict")(verdict.verdict)

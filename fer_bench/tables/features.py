@@ -1,0 +1,212 @@
+"""``features/<dataset>_<method>.csv``, ``.json`` and ``.npz``: the features that one run's classifier is given.
+
+``.csv`` has one row per picture asked. Columns: ``sample_id``; ``y_true`` and ``y_pred``, indices of expressions;
+``x`` and ``y``, its place on the t-SNE map, three decimals; ``pure`` and ``pure_map``, the share of its nearest
+neighbours that have its label, among the features and on the map. The pictures are the same for all methods of a data
+set. ``.json`` is an :class:`Explained`. ``.npz`` holds :class:`Maps`: Grad-CAM maps of a few pictures, and the
+pictures themselves only where the data set's licence lets faces be shown. A method that cannot be asked leaves all
+three, without rows, and says why.
+"""
+
+import zipfile
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from fer_bench.errors import FerBenchError
+from fer_bench.params import Section
+from fer_bench.tables._schema import Schema
+
+REMAKE = "fer-bench explain METHOD --dataset DATASET"
+
+features = Schema(
+    name="table of features",
+    columns={
+        "sample_id": "str",
+        "y_true": "int",
+        "y_pred": "int",
+        "x": "float",
+        "y": "float",
+        "pure": "float",
+        "pure_map": "float",
+    },
+    key=("sample_id",),
+    remake=REMAKE,
+)
+
+
+class Purity(Section, frozen=True, kw_only=True):
+    """A share of neighbours that have the same label, with its interval.
+
+    Attributes:
+        estimate: Mean over pictures.
+        low: Lower end.
+        high: Upper end.
+        macro: Mean over expressions of each one's mean.
+        by_expression: Expression to its mean; those that no picture has are absent.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    macro: float
+    by_expression: dict[str, float]
+
+
+class Features(Section, frozen=True, kw_only=True):
+    """What was found of the features before the classifier.
+
+    Attributes:
+        layer: The layer that they enter.
+        dimension: Numbers per picture.
+        k: Neighbours looked at.
+        chance: Purity expected if labels were dealt out at random, with the shares that they have.
+        chance_macro: Mean over expressions expected then.
+        purity: Among the features.
+        purity_map: On the two-dimensional map.
+        perplexity: Of t-SNE.
+        tsne_seed: Of t-SNE.
+        level: Coverage that the intervals aim at.
+        n_resamples: Of the bootstrap over pictures.
+    """
+
+    layer: str
+    dimension: int
+    k: int
+    chance: float
+    chance_macro: float
+    purity: Purity
+    purity_map: Purity
+    perplexity: float
+    tsne_seed: int
+    level: float
+    n_resamples: int
+
+
+class GradCam(Section, frozen=True, kw_only=True):
+    """What the Grad-CAM maps are of.
+
+    Attributes:
+        layer: The layer whose grid is weighted.
+        grid: Its rows and columns.
+        n: Pictures.
+        faces: Whether the pictures lie beside the maps.
+    """
+
+    layer: str
+    grid: tuple[int, int]
+    n: int
+    faces: bool
+
+
+class Explained(Section, frozen=True, kw_only=True):
+    """What was found of one run.
+
+    Attributes:
+        dataset: Data set.
+        method: Entry of the grid.
+        seed: The run's seed.
+        selection: The checkpoint.
+        epoch: Its epoch, 1-based.
+        status: ``none``: nothing could be asked.
+        why: Why not; empty where it was.
+        n: Pictures asked.
+        n_reported: Pictures of the reported part.
+        features: None where there is none.
+        gradcam: None where there is none.
+        no_features: Why there are no features; empty where there are.
+        no_gradcam: Why there is no Grad-CAM; empty where there is.
+    """
+
+    dataset: str
+    method: str
+    seed: int
+    selection: str = ""
+    epoch: int | None = None
+    status: Literal["ok", "none"] = "ok"
+    why: str = ""
+    n: int = 0
+    n_reported: int = 0
+    features: Features | None = None
+    gradcam: GradCam | None = None
+    no_features: str = ""
+    no_gradcam: str = ""
+
+
+class Maps(NamedTuple):
+    """Grad-CAM maps.
+
+    Attributes:
+        sample_id: (n,) text.
+        y_true: (n,) integers.
+        y_pred: (n,) integers; the maps are of these.
+        maps: float32 (n, h, w), zero or more, not normalised.
+        images: uint8 (n, h, w) or (n, h, w, 3); None: not shown.
+    """
+
+    sample_id: np.ndarray
+    y_true: np.ndarray
+    y_pred: np.ndarray
+    maps: np.ndarray
+    images: np.ndarray | None = None
+
+
+NO_MAPS = Maps(
+    np.empty(0, dtype="<U1"), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty((0, 1, 1), np.float32)
+)
+
+
+def stem(folder: Path, dataset: str, method: str) -> Path:
+    """Return the files' common path, without the suffix."""
+    return folder / f"{dataset}_{method}"
+
+
+def write(found: Explained, table: pd.DataFrame, maps: Maps, folder: Path) -> Path:
+    """Write the three files and return the path of the record; equal contents give equal bytes.
+
+    Raises:
+        FerBenchError: As ``features.check``.
+    """
+    base = stem(folder, found.dataset, found.method)
+    features.write(table, base.with_suffix(".csv"))
+    arrays = {name: array for name, array in maps._asdict().items() if array is not None}
+    np.savez_compressed(base.with_suffix(".npz"), allow_pickle=False, **arrays)
+    record = base.with_suffix(".json")
+    record.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    return record
+
+
+def read_record(path: Path) -> Explained:
+    """Read a record.
+
+    Raises:
+        FerBenchError: If it is missing or does not fit.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Explained)
+    except FileNotFoundError:
+        raise FerBenchError(f"no record of features at {path}", fix=f"make it: {REMAKE}") from None
+    except msgspec.DecodeError as error:
+        raise FerBenchError(f"{path}: not a record of features: {error}", fix=f"make it anew: {REMAKE}") from None
+
+
+def read_maps(path: Path) -> Maps:
+    """Read Grad-CAM maps.
+
+    Raises:
+        FerBenchError: If they are missing or do not fit.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            found = Maps(**{name: held[name] for name in held.files})
+    except FileNotFoundError:
+        raise FerBenchError(f"no Grad-CAM maps at {path}", fix=f"make them: {REMAKE}") from None
+    except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise FerBenchError(f"{path}: not Grad-CAM maps: {error}", fix=f"make them anew: {REMAKE}") from None
+    sizes = {len(array) for array in found if array is not None}
+    if len(sizes) != 1 or found.maps.ndim != 3:
+        raise FerBenchError(f"{path}: arrays that do not belong together", fix=f"make them anew: {REMAKE}")
+    return found
