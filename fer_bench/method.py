@@ -12,8 +12,93 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-Augmentation: TypeAlias = Literal["flip", "contrast", "crop"]
-"""``flip``: mirrored half of the time. ``contrast``: Keras' ``RandomContrast(0.3)``. ``crop``: shifted and scaled."""
+
+@dataclass(frozen=True, kw_only=True)
+class Mirror:
+    """Mirror the picture; by chance inside :class:`Sometimes` or :class:`Either`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """Add Gaussian noise to every pixel and channel; the result stays in [0, 1].
+
+    Attributes:
+        std: Standard deviation, of pictures in [0, 1].
+    """
+
+    std: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Erase:
+    """Overwrite a rectangle, as torchvision's ``RandomErasing``; one that does not fit is cut at the border.
+
+    Attributes:
+        area: Smallest and largest share of the picture.
+        aspect: Smallest and largest ratio of height to width; its logarithm is drawn evenly.
+        mean: What is written, per channel, in [0, 1]. The mean by which a trunk normalises is zero to the trunk.
+        std: Per channel, of noise around it, pixel by pixel.
+    """
+
+    area: tuple[float, float]
+    aspect: tuple[float, float] = (0.3, 3.3)
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rotate:
+    """Rotate by an angle drawn evenly, to the nearest pixel; what comes in from outside is black.
+
+    Attributes:
+        degrees: Largest angle to either side.
+    """
+
+    degrees: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaddedCrop:
+    """Pad with black and cut the size out again: a shift by whole pixels.
+
+    Attributes:
+        padding: Width of the border, as a share of the side.
+    """
+
+    padding: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sometimes:
+    """Make all of some changes, or none.
+
+    Attributes:
+        p: Probability.
+        changes: Which, in this order.
+    """
+
+    p: float
+    changes: "tuple[Change, ...]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Either:
+    """Make one of some changes, or none.
+
+    Attributes:
+        p: Probability of making one.
+        changes: Which; each as likely as another.
+    """
+
+    p: float
+    changes: "tuple[Change, ...]"
+
+
+Change: TypeAlias = Mirror | Noise | Erase | Rotate | PaddedCrop | Sometimes | Either
+
+Augmentation: TypeAlias = Literal["flip", "contrast", "crop"] | Change
+"""``flip``: mirrored half of the time. ``contrast``: Keras' ``RandomContrast(0.3)``. ``crop``: shifted and scaled. Or a
+:data:`Change`."""
 
 
 Watched: TypeAlias = Literal["val_accuracy", "train_accuracy"]
@@ -68,8 +153,48 @@ class InverseTime:
     epochs: float
 
 
-Schedule: TypeAlias = Literal["constant", "cosine"] | InverseTime | Plateau
-"""``constant``; ``cosine``: to zero over all steps of the phase; or one of Keras' rules, which act once an epoch."""
+@dataclass(frozen=True, kw_only=True)
+class Exponential:
+    """A learning rate lr · ``factor`` ** epoch (torch's ``ExponentialLR`` per epoch).
+
+    Attributes:
+        factor: By which the rate is multiplied after each epoch.
+    """
+
+    factor: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A learning rate that falls every few epochs (torch's ``StepLR``).
+
+    Attributes:
+        epochs: After how many it falls.
+        factor: By which the rate is multiplied then.
+    """
+
+    epochs: int
+    factor: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmupCosine:
+    """A learning rate that rises linearly and falls along half a cosine, step by step.
+
+    Attributes:
+        warmup_epochs: Over which it rises; parts of an epoch are allowed.
+        start_lr: Rate of the first step.
+        end_lr: Where it ends.
+    """
+
+    warmup_epochs: float
+    start_lr: float = 0.0
+    end_lr: float = 0.0
+
+
+Schedule: TypeAlias = Literal["constant", "cosine"] | InverseTime | Plateau | Exponential | Step | WarmupCosine
+"""``constant``; ``cosine``: to zero over all steps of the phase; or a rule. All act once an epoch but ``cosine`` and
+:class:`WarmupCosine`."""
 
 Trunk: TypeAlias = Literal["trained", "tuned", "frozen"]
 """``trained``: as all other weights. ``tuned``: trained, but in evaluation mode, so that batch normalisation keeps its
@@ -86,6 +211,7 @@ class Phase:
     Attributes:
         epochs: Passes over the training part, at most.
         lr: Initial learning rate.
+        trunk_lr_factor: By which the trunk's learning rate differs from ``lr``; 1: it does not.
         schedule: How it changes.
         class_weights: ``balanced``: n / (K n_k) on each sample's loss, averaged over the batch as Keras does (divided
             by the batch size, not by the sum of the weights).
@@ -98,6 +224,7 @@ class Phase:
 
     epochs: int
     lr: float
+    trunk_lr_factor: float = 1.0
     schedule: Schedule = "constant"
     class_weights: Literal["none", "balanced"] = "none"
     trunk: Trunk = "trained"
@@ -121,10 +248,15 @@ class Training:
         image_size_px: Side to which pictures are resized, bilinearly, before they enter the trunk.
         optimizer: ``adam``, ``adamw`` or ``sgd`` (with Nesterov-free momentum 0.9).
         weight_decay: Of the optimiser.
+        undecayed: Which weights it spares: ``vectors`` (those of fewer than two dimensions: biases and
+            normalisations), and those in whose name one of the other words occurs.
+        sam_rho: Length ρ of the step up that sharpness-aware minimisation takes before each step of the optimiser
+            (Foret et al., ICLR 2021, arXiv:2010.01412); None: it takes none. Each step then costs two.
         adam_eps: Adam's epsilon (torch: 1e-8, Keras: 1e-7).
         clip_norm: Global norm to which gradients are clipped; None: not clipped.
         label_smoothing: Share of the target spread evenly.
         augment: Random changes of the training pictures, in this order.
+        augment_before_resize: Likewise, made before, at the size in which the data set was prepared.
     """
 
     phases: tuple[Phase, ...]
@@ -132,10 +264,13 @@ class Training:
     image_size_px: int
     optimizer: Literal["adam", "adamw", "sgd"]
     weight_decay: float = 0.0
+    undecayed: tuple[str, ...] = ()
+    sam_rho: float | None = None
     adam_eps: float = 1e-8
     clip_norm: float | None = None
     label_smoothing: float = 0.0
     augment: tuple[Augmentation, ...] = ()
+    augment_before_resize: tuple[Augmentation, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,6 +342,18 @@ class Build(Protocol):
         """Build the module."""
 
 
+class BuildLoss(Protocol):
+    """Return a module that is the loss: called with ``(model, batch)``, it returns a scalar tensor.
+
+    For losses that follow the recipe's options or the training part, have weights of their own, or remember samples.
+    Its parameters are trained with the model's; they and its buffers are kept with every epoch's weights, so a run
+    that was killed goes on with them. ``labels`` are those of the training part, (n,); ``batch.rows`` counts in them.
+    """
+
+    def __call__(self, options: Any, *, labels: np.ndarray, n_classes: int) -> Any:  # noqa: ANN401 - torch stays out
+        """Build the loss."""
+
+
 class Fit(Protocol):
     """Fit in one go and return a function from pictures to logits."""
 
@@ -236,6 +383,10 @@ class Method:
         build: For methods trained by gradient descent.
         fit: For methods fitted in one go.
         loss: ``(model, batch) -> scalar tensor``; absent: cross-entropy.
+        build_loss: Instead of ``loss``, where it is not such a plain function.
+        from_official: Takes what ``torch.load`` returns of a released checkpoint and returns the state dict of the
+            network that ``build`` returns for the recipe of the released code, logits in the order of
+            ``expressions.py``; absent: no code was released. ``fer_bench.training.official`` reads and loads.
         couples_batch: Whether, with these options, a sample's logits depend on its batch mates. The harness then
             predicts one sample at a time, and says so.
     """
@@ -245,6 +396,8 @@ class Method:
     build: Build | None = None
     fit: Fit | None = None
     loss: Callable[[Any, Batch], Any] | None = None
+    build_loss: BuildLoss | None = None
+    from_official: Callable[[object], dict[str, Any]] | None = None
     couples_batch: Callable[[Any], bool] = field(default=_never)
 
     def __post_init__(self) -> None:
@@ -252,8 +405,12 @@ class Method:
 
         Raises:
             TypeError: If not exactly one of ``build`` and ``fit`` is given, or a recipe's ``training`` contradicts it,
-                or watches the training accuracy of a loss whose logits the harness does not see.
+                or watches the training accuracy of a loss whose logits the harness does not see; or two losses are
+                given.
         """
+        if self.loss is not None and self.build_loss is not None:
+            message = f"{self.title}: give loss or build_loss, not both"
+            raise TypeError(message)
         if (self.build is None) == (self.fit is None):
             message = f"{self.title}: give exactly one of build and fit"
             raise TypeError(message)
@@ -262,6 +419,7 @@ class Method:
                 message = f"{self.title}, recipe {name}: training settings go with build, and with nothing else"
                 raise TypeError(message)
             watched = {what for phase in recipe.training.phases for what in phase.watched} if recipe.training else set()
-            if self.loss is not None and "train_accuracy" in watched:
+            own = self.loss is not None or self.build_loss is not None
+            if own and "train_accuracy" in watched:
                 message = f"{self.title}, recipe {name}: a loss of its own gives no train_accuracy to watch"
                 raise TypeError(message)

@@ -29,7 +29,7 @@ def can_be_stored(training: Training, phase: int) -> bool:
     So they can if no phase up to this one trains the trunk, and pictures are changed by mirroring alone.
     """
     untouched = all(each.trunk == "frozen" for each in training.phases[: phase + 1])
-    return untouched and set(training.augment) <= {"flip"}
+    return untouched and {*training.augment, *training.augment_before_resize} <= {"flip"}
 
 
 @torch.no_grad()

@@ -23,7 +23,7 @@ from mmengine.dist import barrier, is_main_process
 from fer_bench import provenance, seeds
 from fer_bench.errors import FerBenchError
 from fer_bench.tables import runs
-from fer_bench.training import features, loop, rules
+from fer_bench.training import features, loop, pictures, rules
 from fer_bench.training.cell import Cell, Outcome
 from fer_bench.training.module import RunnerModel, class_weights
 from fer_bench.training.pictures import Part
@@ -54,7 +54,7 @@ def train(cell: Cell, launcher: str) -> Outcome | None:
     precision = _precision(cell)
     start = time.monotonic()
     model = _build(cell)
-    parameters = list(model.parameters())
+    parameters = list(model.model.parameters())  # a loss may have weights of its own
     facts: dict[str, Any] = {
         "device": _device_name(),
         "precision": precision,
@@ -103,9 +103,18 @@ def _build(cell: Cell) -> RunnerModel:
             class_weights(cell.labels[cell.parts.train], cell.n_classes, phase.class_weights)
             for phase in training.phases
         ],
-        loss=cell.method.loss,
+        loss=_loss(cell),
         couples_batch=cell.couples_batch,
     )
+
+
+def _loss(cell: Cell) -> Callable[..., torch.Tensor] | None:
+    if cell.method.build_loss is None:
+        return cell.method.loss
+    loss: Callable[..., torch.Tensor] = cell.method.build_loss(
+        cell.recipe.options, labels=cell.labels[cell.parts.train], n_classes=cell.n_classes
+    )
+    return loss
 
 
 @torch.no_grad()
@@ -151,7 +160,7 @@ def _opener(cell: Cell, model: RunnerModel) -> Callable[..., list[Part]]:
         return features.stored(trunk, trunk_digest, images, rows, side=side, mirrored=mirrored, device=device)
 
     def open_part(rows: np.ndarray, *, mirrored: bool = False) -> list[Part]:
-        part = Part(images=images, rows=rows, labels=labels[rows], seed=cell.seed)
+        part = Part(images=images, rows=rows, labels=labels[rows], seed=cell.seed, n_draws=pictures.n_draws(training))
         if not any(stored):
             return [part] * len(stored)
         seen = (view(rows, mirrored=False), view(rows, mirrored=True) if mirrored else None)

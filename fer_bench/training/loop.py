@@ -9,7 +9,8 @@ What is added to mmengine 0.10, and why:
 * ``Keeper``: ``CheckpointHook`` saves before validation, overwrites in place, and stores objects that ``torch.load``
   refuses with ``weights_only=True``. Here each epoch is saved after its validation, with its history, under a temporary
   name that is then renamed; what is killed half-way leaves the epoch before intact.
-* ``Rate``: Keras' rules for the learning rate, which look at the epochs so far (:mod:`fer_bench.training.rules`).
+* ``Rate``: rules for the learning rate that are functions of the epochs so far (:mod:`fer_bench.training.rules`).
+* ``steps.Groups``, ``steps.train_step``: learning rates and weight decay by part, sharpness-aware minimisation.
 * ``QuietRunner``: no report of the environment (2 s a run); ``run.json`` records it.
 """
 
@@ -41,7 +42,7 @@ from fer_bench import seeds
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Phase, Training
 from fer_bench.metrics import accuracy, macro_f1
-from fer_bench.training import rules
+from fer_bench.training import rules, steps
 from fer_bench.training.module import PREDICT_BATCH, RunnerModel
 from fer_bench.training.pictures import Part
 from fer_bench.training.progress import Progress
@@ -187,7 +188,12 @@ def _runner(
 ) -> Runner:
     """Return the Runner of the phase that the model is in."""
     training, phase = model.training_settings, model.phase_settings
-    optimizer = {"type": OptimWrapper, "optimizer": _optimizer(training, phase)}
+    optimizer = {
+        "type": OptimWrapper,
+        "optimizer": _optimizer(training, phase),
+        "constructor": steps.Groups,
+        "paramwise_cfg": {"training": training, "phase": phase},
+    }
     if amp:
         optimizer["type"] = AmpOptimWrapper
     if training.clip_norm is not None:
@@ -275,8 +281,8 @@ def _schedule(phase: Phase) -> list[dict[str, Any]] | None:
 def _wrapper() -> dict[str, Any]:
     """On the CPU, mmengine's wrapper must be told that there is no device to pin the model to."""
     if torch.cuda.is_available():
-        return {"type": "MMDistributedDataParallel"}
-    return {"type": "MMDistributedDataParallel", "device_ids": None}
+        return {"type": steps.WRAPPER}
+    return {"type": steps.WRAPPER, "device_ids": None}
 
 
 class QuietRunner(Runner):  # type: ignore[misc]  # mmengine ships no types
@@ -447,7 +453,7 @@ class Keeper(Hook):  # type: ignore[misc]  # mmengine ships no types
 
 
 class Rate(Hook):  # type: ignore[misc]  # mmengine ships no types
-    """Sets the learning rate of each epoch where a rule of Keras' gives it."""
+    """Sets the learning rate of each epoch, or step, where a rule gives it."""
 
     priority = "HIGH"  # before Keeper reads the rate
 
@@ -459,8 +465,24 @@ class Rate(Hook):  # type: ignore[misc]  # mmengine ships no types
         phase = _unwrapped(runner.model).phase_settings
         rate = rules.learning_rate(phase, self.keeper.own, self.keeper.first)
         if rate is not None:
-            for group in runner.optim_wrapper.param_groups:
-                group["lr"] = rate
+            self._set(runner, rate)
+
+    def before_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,  # noqa: ARG002 - the hook's form
+        data_batch: dict[str, torch.Tensor] | None = None,  # noqa: ARG002
+    ) -> None:
+        """Set the rate of a step, where it changes from step to step."""
+        phase = _unwrapped(runner.model).phase_settings
+        rate = rules.learning_rate_of_step(phase, runner.iter, len(runner.train_dataloader))
+        if rate is not None:
+            self._set(runner, rate)
+
+    @staticmethod
+    def _set(runner: Runner, rate: float) -> None:
+        for group in runner.optim_wrapper.param_groups:
+            group["lr"] = rate * group.get("lr_factor", 1.0)
 
 
 def _unwrapped(model: nn.Module) -> RunnerModel:

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
 from torch import nn
 from torch.nn import functional
 
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import expressions
 from fer_bench.method import Batch, Phase, Training
-from fer_bench.training import pictures
+from fer_bench.training import pictures, steps
 
 PREDICT_BATCH = 64
 """Samples per step when predicting. It changes rounding only: logits may not depend on batch mates."""
@@ -63,7 +64,7 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
         model: With children ``trunk`` and ``head``.
         training: The recipe's settings.
         weights: For each phase, (K,) weight of each expression's loss.
-        loss: ``(model, batch) -> scalar``; None: :func:`cross_entropy`.
+        loss: ``(model, batch) -> scalar``; None: :func:`cross_entropy`. One that is a module is trained along.
         couples_batch: Predict one sample at a time.
     """
 
@@ -131,12 +132,14 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
         loss, n_right = cross_entropy(self.model, batch)
         return {"loss": loss, "n_right": n_right.float()}
 
+    def train_step(self, data: dict[str, torch.Tensor], optim_wrapper: OptimWrapper) -> dict[str, torch.Tensor]:
+        """Take one step of the optimiser, after a step up where the recipe asks for it."""
+        return steps.train_step(self, self, data, optim_wrapper)
+
     def _prepare(self, inputs: torch.Tensor, draws: torch.Tensor | None) -> torch.Tensor:
         if _are_features(inputs):
             return inputs.to(torch.float32)
-        images: torch.Tensor = pictures.resize(pictures.as_tensor(inputs), self.training_settings.image_size_px)
-        if draws is not None:
-            images = pictures.augment(images, draws, self.training_settings.augment)
+        images: torch.Tensor = pictures.prepare(inputs, draws, self.training_settings)
         return images
 
     def _predict(self, features: torch.Tensor) -> torch.Tensor:

@@ -15,10 +15,11 @@ from torch.utils.data import Dataset
 
 from fer_bench import seeds
 from fer_bench.arrays import ImageBatch
-from fer_bench.method import Augmentation
+from fer_bench.method import Augmentation, Training
+from fer_bench.training import changes
 
 N_DRAWS = 5
-"""Uniform numbers per sample and epoch: flip, contrast, scale, shift along x, shift along y."""
+"""Uniform numbers per sample and epoch: flip, contrast, scale, two shifts. Those of other changes follow."""
 
 _CONTRAST = 0.3  # Keras RandomContrast(0.3), as in the released Conv-cut and PAtt-Lite code
 _SCALE = 0.1  # crop: up to 10 % closer or farther
@@ -36,6 +37,7 @@ class Part(Dataset[dict[str, torch.Tensor]]):
         seed: Seed of the run.
         features: float16 (n, c, …) features that stand for the pictures, and those of the mirrored pictures.
         epoch: Set before each epoch.
+        n_draws: Uniform numbers per sample and epoch, from :func:`n_draws`.
     """
 
     images: np.ndarray
@@ -44,12 +46,16 @@ class Part(Dataset[dict[str, torch.Tensor]]):
     seed: int
     features: tuple[np.ndarray, np.ndarray | None] | None = None
     epoch: int = 0
+    n_draws: int = N_DRAWS
     _draws: np.ndarray | None = field(default=None, repr=False)
 
     def set_epoch(self, epoch: int) -> None:
         """Renew the draws."""
         self.epoch = epoch
-        self._draws = seeds.generator(self.seed, "augment", epoch).random((len(self), N_DRAWS), dtype=np.float32)
+        fixed = seeds.generator(self.seed, "augment", epoch).random((len(self), N_DRAWS), dtype=np.float32)
+        further = seeds.generator(self.seed, "augment further", epoch)
+        more = further.random((len(self), self.n_draws - N_DRAWS), dtype=np.float32)
+        self._draws = np.hstack([fixed, more])
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -61,7 +67,7 @@ class Part(Dataset[dict[str, torch.Tensor]]):
     def __getitems__(self, indices: Sequence[int]) -> dict[str, torch.Tensor]:
         """Return a batch: ``inputs``, ``labels``, ``rows`` (positions in the part) and ``draws``."""
         chosen = np.asarray(indices)
-        draws = np.ones((len(chosen), N_DRAWS), dtype=np.float32) if self._draws is None else self._draws[chosen]
+        draws = np.ones((len(chosen), self.n_draws), dtype=np.float32) if self._draws is None else self._draws[chosen]
         return {
             "inputs": torch.from_numpy(self._inputs(chosen, draws)),
             "labels": torch.from_numpy(self.labels[chosen].astype(np.int64)),
@@ -99,19 +105,49 @@ def resize(images: ImageBatch, side: int) -> ImageBatch:
     return functional.interpolate(images, size=(side, side), mode="bilinear", align_corners=False)
 
 
-def augment(images: ImageBatch, draws: torch.Tensor, changes: Sequence[Augmentation]) -> ImageBatch:
+def n_draws(training: Training) -> int:
+    """Return how many uniform numbers per sample and epoch a recipe's changes of pictures use."""
+    return _first_of(training.augment, _first_of(training.augment_before_resize, N_DRAWS))
+
+
+def _first_of(asked: Sequence[Augmentation], first: int) -> int:
+    return first + sum(changes.n_draws(change) for change in asked if not isinstance(change, str))
+
+
+def prepare(images: torch.Tensor, draws: torch.Tensor | None, training: Training) -> ImageBatch:
+    """Turn pictures of the image store into what enters a trunk.
+
+    Args:
+        images: uint8 (n, h, w) or (n, h, w, 3).
+        draws: (n, :func:`n_draws`) uniform numbers in [0, 1); None: nothing is changed at random.
+        training: The recipe's settings.
+    """
+    found = as_tensor(images)
+    if draws is None:
+        return resize(found, training.image_size_px)
+    found = resize(augment(found, draws, training.augment_before_resize), training.image_size_px)
+    return augment(found, draws, training.augment, first=_first_of(training.augment_before_resize, N_DRAWS))
+
+
+def augment(
+    images: ImageBatch, draws: torch.Tensor, asked: Sequence[Augmentation], *, first: int = N_DRAWS
+) -> ImageBatch:
     """Change training pictures at random.
 
     Args:
         images: (n, 3, h, w) in [0, 1].
-        draws: (n, :data:`N_DRAWS`) uniform numbers in [0, 1).
-        changes: Which changes, in order.
+        draws: Uniform numbers in [0, 1): the :data:`N_DRAWS` of changes named by a word, then the others'.
+        asked: Which changes, in order.
+        first: Column of the first number that a :data:`fer_bench.method.Change` of these uses.
 
     Returns:
-        Pictures of the same shape, in [0, 1].
+        Pictures of the same shape.
     """
-    for change in changes:
-        if change == "flip":
+    for change in asked:
+        if not isinstance(change, str):
+            images = changes.apply(change, images, draws[:, first:])
+            first += changes.n_draws(change)
+        elif change == "flip":
             images = torch.where(mirrored_half(draws)[:, None, None, None], images.flip(-1), images)
         elif change == "contrast":
             factor = 1 + _CONTRAST * (2 * draws[:, 1] - 1)

@@ -1,12 +1,13 @@
-"""What Keras' callbacks decide, as functions of the epochs so far.
+"""What schedules and Keras' callbacks decide, as functions of the epochs so far.
 
 Nothing is remembered beside the history, so a run that goes on decides what an uninterrupted one would have.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from fer_bench.method import InverseTime, Phase, Plateau, Training
+from fer_bench.method import Exponential, InverseTime, Phase, Plateau, Step, Training, WarmupCosine
 
 Row: TypeAlias = Mapping[str, float]
 """One epoch: ``phase`` (from 0), ``epoch`` (from 1, over all phases), ``train_accuracy``, and what validation gave."""
@@ -95,11 +96,34 @@ def learning_rate(phase: Phase, rows: Sequence[Row], first: int) -> float | None
         rows: Its epochs so far.
         first: From :func:`first_index`.
     """
-    if isinstance(phase.schedule, InverseTime):
-        return phase.lr / (1 + (first + len(rows)) / phase.schedule.epochs)
-    if isinstance(phase.schedule, Plateau):
-        return _fallen(phase.schedule, phase.lr, rows)
+    rule, epoch = phase.schedule, first + len(rows)
+    if isinstance(rule, InverseTime):
+        return phase.lr / (1 + epoch / rule.epochs)
+    if isinstance(rule, Plateau):
+        return _fallen(rule, phase.lr, rows)
+    if isinstance(rule, Exponential):
+        return phase.lr * rule.factor**epoch
+    if isinstance(rule, Step):
+        return phase.lr * rule.factor ** (epoch // rule.epochs)
     return None
+
+
+def learning_rate_of_step(phase: Phase, step: int, n_steps: int) -> float | None:
+    """Return the learning rate of one step of a phase; None where it does not change from step to step.
+
+    Args:
+        phase: Its settings.
+        step: Counted from 0 over the phase.
+        n_steps: Steps per epoch.
+    """
+    rule = phase.schedule
+    if not isinstance(rule, WarmupCosine):
+        return None
+    risen_after, ended_after = rule.warmup_epochs * n_steps, phase.epochs * n_steps
+    if step < risen_after:
+        return rule.start_lr + (phase.lr - rule.start_lr) * step / risen_after
+    share = min((step - risen_after) / (ended_after - risen_after), 1.0)
+    return rule.end_lr + (phase.lr - rule.end_lr) * (1 + math.cos(math.pi * share)) / 2
 
 
 def _fallen(rule: Plateau, lr: float, rows: Sequence[Row]) -> float:

@@ -16,7 +16,7 @@ from fer_bench.method import Weights
 __all__ = ["Weights", "create_backbone", "describe", "keras_arrays", "resolve"]
 
 _RANDOM = "or ask for random initialisation with `weights: none` there"
-_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
 _SHOWN = 3  # layers named in an error
 _PATIENCE_S = 10
 
@@ -53,7 +53,7 @@ def describe(weights: Weights, timm_name: str | None) -> str:
         timm_name: The trunk's name in timm; its tag says which weights timm downloads.
 
     Raises:
-        ValueError: If timm's weights of a trunk without a tag are described.
+        FerBenchError: If timm's weights of a trunk without a tag are described.
 
     Examples:
         >>> describe(Weights("timm"), "convnext_base.fb_in22k_ft_in1k")
@@ -62,8 +62,10 @@ def describe(weights: Weights, timm_name: str | None) -> str:
     if weights.source == "timm":
         tag = (timm_name or "").partition(".")[2]
         if not tag:
-            message = f"timm's weights need a tag behind the name, and '{timm_name}' has none"
-            raise ValueError(message)
+            raise FerBenchError(
+                f"timm's weights need a tag behind the name of the backbone, and '{timm_name}' has none",
+                fix=f"one of: {', '.join(timm.list_pretrained(f'{timm_name}.*')) or 'timm.list_pretrained()'}",
+            )
         return f"timm:{tag}"
     return "none" if weights.path is None else f"file:{weights.path.name}"
 
@@ -168,25 +170,7 @@ def _classifiers(net: nn.Module) -> tuple[str, ...]:
 
 
 def _read_state(path: Path) -> dict[str, torch.Tensor]:
-    import pickle
-
-    import safetensors.torch
-
-    if path.suffix not in _SUFFIXES:
-        raise FerBenchError(f"{path}: not a file of weights", fix=f"give one that ends in {', '.join(_SUFFIXES)}")
-    state: Any
-    try:
-        if path.suffix == ".safetensors":
-            state = safetensors.torch.load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise FerBenchError(
-            f"{path}: not a table of tensors; objects pickled whole are not read, because reading may run code",
-            fix="save the state dict: torch.save(model.state_dict(), …)",
-        ) from None
-    except (OSError, RuntimeError, EOFError, safetensors.SafetensorError):
-        raise FerBenchError(f"{path}: unreadable as weights", fix="copy or download the file again") from None
+    state = _read_table(path)
     for wrapper in ("state_dict", "model"):  # as training scripts save it, beside the optimiser's state
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
             state = state[wrapper]
@@ -194,4 +178,26 @@ def _read_state(path: Path) -> dict[str, torch.Tensor]:
         raise FerBenchError(
             f"{path}: holds no tensors by name", fix="save the state dict: torch.save(model.state_dict(), …)"
         )
+    if state and all(name.startswith("module.") for name in state):  # as training on several devices leaves them
+        state = {name.removeprefix("module."): value for name, value in state.items()}
     return dict(state)
+
+
+def _read_table(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
+    import pickle
+
+    import safetensors.torch
+
+    if path.suffix not in _SUFFIXES:
+        raise FerBenchError(f"{path}: not a file of weights", fix=f"give one that ends in {', '.join(_SUFFIXES)}")
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise FerBenchError(
+            f"{path}: not a table of tensors; objects pickled whole are not read, because reading may run code",
+            fix="save the state dict: torch.save(model.state_dict(), …)",
+        ) from None
+    except (OSError, RuntimeError, EOFError, safetensors.SafetensorError):
+        raise FerBenchError(f"{path}: unreadable as weights", fix="copy or download the file again") from None

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from fer_bench.errors import FerBenchError
-from fer_bench.method import EarlyStop, InverseTime, Phase, Plateau, Training
+from fer_bench.method import EarlyStop, Exponential, InverseTime, Phase, Plateau, Training, WarmupCosine
 from fer_bench.training import loop, module, pictures
 
 
@@ -50,10 +50,23 @@ class Small(nn.Module):
         return self.head(self.trunk(images))
 
 
-def wrapped(settings=TRAINING, *, couples_batch=False):
+def wrapped(settings=TRAINING, *, couples_batch=False, loss=None):
     torch.manual_seed(1)
     weights = [torch.ones(3)] * len(settings.phases)
-    return module.RunnerModel(Small(), settings, weights=weights, loss=None, couples_batch=couples_batch)
+    return module.RunnerModel(Small(), settings, weights=weights, loss=loss, couples_batch=couples_batch)
+
+
+class Remembering(nn.Module):
+    """A loss with a weight of its own and a memory of samples."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+        self.register_buffer("seen", torch.zeros(40))
+
+    def forward(self, model, batch):
+        self.seen[batch.rows] += 1 + batch.epoch
+        return module.cross_entropy(model, batch)[0] * self.scale * (1 + 0.01 * self.seen[batch.rows].mean())
 
 
 @pytest.fixture
@@ -104,6 +117,33 @@ def test_a_run_that_goes_on_equals_one_that_was_not_stopped(parts, tmp_path):
     assert loop.predict(model, parts[1]).tobytes() == expected.tobytes()
     without_time = [[{**row, "seconds": 0} for row in fitted.history] for fitted in (whole, resumed)]
     assert without_time[0] == without_time[1]
+
+
+@pytest.mark.parametrize("more", [
+    {}, {"sam_rho": 0.05}, {"undecayed": ("vectors",), "weight_decay": 0.1},
+], ids=["plain", "sam", "undecayed"])  # fmt: skip
+@pytest.mark.parametrize("schedule", [Exponential(factor=0.5), WarmupCosine(warmup_epochs=0.5)], ids=["epoch", "step"])
+def test_a_loss_that_remembers_is_trained_kept_and_goes_on_to_the_same_bytes(parts, tmp_path, schedule, more):
+    settings = training(Phase(epochs=3, lr=0.01, trunk_lr_factor=0.5, schedule=schedule), **more)
+    model = wrapped(settings, loss=Remembering())
+    whole = fit(model, parts, tmp_path / "whole")
+    n_passes = 2 if "sam_rho" in more else 1
+    assert model.loss.seen.tolist() == [6.0 * n_passes] * 40
+    assert model.loss.scale != 1
+    shutil.copytree(tmp_path / "whole", tmp_path / "stopped")
+    for epoch in (2, 3):
+        (tmp_path / "stopped" / f"epoch_{epoch:04d}.pth").unlink()
+    again = wrapped(settings, loss=Remembering())
+    resumed = fit(again, parts, tmp_path / "stopped")
+    assert [{**row, "seconds": 0} for row in resumed.history] == [{**row, "seconds": 0} for row in whole.history]
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_the_rate_of_an_epoch_is_the_schedules_and_the_first_groups(parts, tmp_path):
+    settings = training(Phase(epochs=3, lr=0.01, trunk_lr_factor=0.1, schedule=Exponential(factor=0.5)))
+    fitted = fit(wrapped(settings), parts, tmp_path / "run")
+    assert [row["lr"] for row in fitted.history] == pytest.approx([0.01, 0.005, 0.0025])
 
 
 def test_each_epoch_leaves_its_weights_and_a_row_of_history(parts, tmp_path):

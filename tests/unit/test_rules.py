@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from fer_bench.method import EarlyStop, InverseTime, Method, Phase, Plateau, Recipe, Training
+from fer_bench.method import (
+    EarlyStop,
+    Exponential,
+    InverseTime,
+    Method,
+    Phase,
+    Plateau,
+    Recipe,
+    Step,
+    Training,
+    WarmupCosine,
+)
 from fer_bench.training import rules
 
 PLATEAU = Plateau(watch="val_accuracy", patience=3, min_delta=0.003, factor=0.1, min_lr=1e-6)
@@ -104,3 +115,31 @@ def test_a_method_with_a_loss_of_its_own_cannot_watch_the_training_accuracy():
     recipes = {"toy": Recipe(about="for tests", options=None, training=training)}
     with pytest.raises(TypeError, match="no train_accuracy to watch"):
         Method(title="Net", recipes=recipes, build=lambda *_: None, loss=lambda *_: None)
+
+
+@pytest.mark.parametrize(("schedule", "kind", "settings"), [
+    (Exponential(factor=0.9), "ExponentialLR", {"gamma": 0.9}),
+    (Step(epochs=3, factor=0.1), "StepLR", {"step_size": 3, "gamma": 0.1}),
+])  # fmt: skip
+def test_exponential_and_stepwise_rates_are_those_of_torch(schedule, kind, settings):
+    import torch
+
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    theirs = getattr(torch.optim.lr_scheduler, kind)(optimizer, **settings)
+    for epoch in range(10):
+        found = rules.learning_rate(Phase(epochs=10, lr=0.1, schedule=schedule), rows([0.5] * epoch), 0)
+        assert found == pytest.approx(theirs.get_last_lr()[0])
+        optimizer.step()
+        theirs.step()
+
+
+def test_a_rate_that_warms_up_rises_to_the_full_rate_and_falls_to_its_end():
+    phase = Phase(epochs=10, lr=0.2, schedule=WarmupCosine(warmup_epochs=2.5, start_lr=0.01, end_lr=0.002))
+    rates = [rules.learning_rate_of_step(phase, step, 4) for step in range(41)]
+    assert rates[0] == pytest.approx(0.01)
+    assert rates[5] == pytest.approx(0.105)
+    assert rates[10] == pytest.approx(0.2)
+    assert rates[25] == pytest.approx(0.101)
+    assert rates[40] == pytest.approx(0.002)
+    assert rules.learning_rate(phase, rows([0.5]), 0) is None
+    assert rules.learning_rate_of_step(FIRST, 3, 4) is None
