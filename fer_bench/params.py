@@ -54,11 +54,13 @@ class MethodChoice(Section, frozen=True, kw_only=True):
         recipe: Name of one of the method's recipes.
         weights: ``none`` (random initialisation), ``timm`` (downloaded by timm) or a path; absent: what the recipe
         asks for.
+        options: Options of the method that differ from the recipe's, e.g. ``{backbone: resnet34.tv_in1k}``.
     """
 
     method: Name | None = None
     recipe: str
     weights: str | None = None
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Run(Section, frozen=True, kw_only=True):

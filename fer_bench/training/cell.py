@@ -6,9 +6,11 @@ This module needs no torch, so methods that are fitted in one go neither need no
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+import msgspec
 import numpy as np
 
 from fer_bench import provenance, registry
@@ -132,7 +134,7 @@ def resolve(params: Params, *, dataset: str, method: str, seed: int) -> Cell:
             f"methods.{method}.recipe: unknown recipe '{choice.recipe}'; there are: {', '.join(found.recipes)}",
             fix=f"one of these; `fer-bench describe method {file}` says what they are",
         )
-    recipe = found.recipes[choice.recipe]
+    recipe = with_options(found.recipes[choice.recipe], choice.options, where=f"methods.{method}.options")
     weights, weights_name = _weights(method, found, recipe, choice.weights)
     prepared = _store.open_prepared(dataset)
     gate.check(
@@ -195,6 +197,35 @@ def again(cell: Cell) -> str:
     """Say which command carries a cell's run out again."""
     command = f"fer-bench run {cell.method_name} --dataset {cell.dataset.name} --seed {cell.seed}"
     return f"carry the run out again: {command}"
+
+
+def with_options(recipe: Recipe, asked: Mapping[str, Any], *, where: str) -> Recipe:
+    """Return a recipe with other options of the method; they stand among its departures.
+
+    Args:
+        recipe: One of the method's.
+        asked: Name of an option to its value, as ``params.yaml`` has them.
+        where: Where they stand, for errors.
+
+    Raises:
+        FerBenchError: If there is no such option, or it takes no such value.
+    """
+    if not asked:
+        return recipe
+    types = get_type_hints(type(recipe.options))
+    for name in asked:
+        if name not in types:
+            raise FerBenchError(f"{where}: no option '{name}'", fix=f"one of: {', '.join(types)}")
+    try:
+        options = {name: msgspec.convert(value, types[name]) for name, value in asked.items()}
+    except msgspec.ValidationError as error:
+        raise FerBenchError(f"{where}: {error}", fix="give a value of the type that the option has") from None
+    said = ", ".join(f"{name} {value}" for name, value in asked.items())
+    return dataclasses.replace(
+        recipe,
+        options=dataclasses.replace(recipe.options, **options),
+        departures=(*recipe.departures, f"options changed in params.yaml: {said}"),
+    )
 
 
 def _check_in_grid(kind: str, name: str, section: str, there: list[str]) -> None:

@@ -11,14 +11,17 @@ import pytest
 import torch
 
 from fer_bench import card, registry
-from fer_bench.method import Weights
-from fer_bench.training import orders
+from fer_bench.errors import FerBenchError
+from fer_bench.method import Batch, Weights
+from fer_bench.training import module, orders
 
 NAMES = registry.names("methods")
 METHODS = {name: registry.load("methods", name) for name in NAMES}
 TRAINED = [name for name in NAMES if METHODS[name].build]
 FITTED = [name for name in NAMES if METHODS[name].fit]
+RELEASED = [name for name in NAMES if METHODS[name].from_official]
 CLASSES = [7, 8]
+LABELS = torch.arange(35) % 7
 TOYS = [(name, recipe) for name in TRAINED for recipe in METHODS[name].recipes if recipe.startswith("toy")]
 
 
@@ -42,6 +45,21 @@ def settled(name, n_classes=7, recipe="toy"):
 def pictures(name, n_samples):
     side = METHODS[name].recipes["toy"].training.image_size_px
     return torch.rand(n_samples, 3, side, side, generator=torch.Generator().manual_seed(1))
+
+
+def batch(name, n_samples=16, epoch=0):
+    return Batch(
+        inputs=pictures(name, n_samples), from_features=False, labels=LABELS[:n_samples],
+        sample_weights=torch.ones(n_samples), label_smoothing=0.0, rows=torch.arange(n_samples), epoch=epoch,
+    )  # fmt: skip
+
+
+def loss_of(name, recipe="toy"):
+    """The method's loss as the harness builds it; without one of its own, cross-entropy."""
+    method = METHODS[name]
+    if method.build_loss is not None:
+        return method.build_loss(method.recipes[recipe].options, labels=LABELS.numpy(), n_classes=7)
+    return method.loss or (lambda model, batch: module.cross_entropy(model, batch)[0])
 
 
 def digest(model):
@@ -115,11 +133,36 @@ def test_a_training_step_reaches_every_weight_that_a_phase_trains(name, recipe):
                 part.enter_phase(phase)
         before = copy.deepcopy(model.state_dict())
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-        labels = torch.arange(16) % 7
-        torch.nn.functional.cross_entropy(model.train()(pictures(name, 16)), labels).backward()
+        loss_of(name, recipe)(model.train(), batch(name, epoch=found.training.phases[0].epochs)).backward()
         optimizer.step()
         trained = {name for name, value in model.named_parameters() if value.requires_grad}
         assert trained == {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+
+
+@pytest.mark.parametrize(("name", "recipe"), TOYS)
+def test_a_loss_is_one_finite_number_and_its_own_weights_are_trained_too(name, recipe):
+    loss = loss_of(name, recipe)
+    found = loss(build(name, recipe=recipe).train(), batch(name))
+    assert found.shape == ()
+    assert torch.isfinite(found)
+    found.backward()
+    if isinstance(loss, torch.nn.Module):
+        assert all(parameter.grad is not None for parameter in loss.parameters())
+
+
+@pytest.mark.parametrize("name", RELEASED)
+@pytest.mark.parametrize("what", ["a module", "an optimiser", "another network", "weights that are no tensors"])
+def test_what_is_not_a_released_checkpoint_is_refused_with_what_to_do(name, what):
+    optimizer = torch.optim.Adam(torch.nn.Linear(2, 2).parameters())
+    given = {
+        "a module": torch.nn.Linear(2, 2),
+        "an optimiser": optimizer.state_dict(),
+        "another network": torch.nn.Linear(2, 2).state_dict(),
+        "weights that are no tensors": {"fc.weight": [1.0, 2.0]},
+    }[what]
+    with pytest.raises(FerBenchError) as raised:
+        METHODS[name].from_official(given)
+    assert raised.value.fix
 
 
 @pytest.mark.parametrize("n_classes", CLASSES)

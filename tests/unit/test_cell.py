@@ -383,3 +383,22 @@ def test_kept_weights_of_another_model_are_refused(prepared_folder):
         gradient.trained(other, folder, record.selected["last"])
     with pytest.raises(FerBenchError, match="no trained weights"):
         gradient.trained(cell, folder, 999)
+
+
+def test_options_of_a_grid_replace_the_recipes_and_stand_among_its_departures():
+    recipe = registry.load("methods", "finetune").recipes["resnet18"]
+    found = cells.with_options(recipe, {"backbone": "resnet34.tv_in1k"}, where="methods.x.options")
+    assert found.options.backbone == "resnet34.tv_in1k"
+    assert found.departures == ("options changed in params.yaml: backbone resnet34.tv_in1k",)
+    assert cells.with_options(recipe, {}, where="methods.x.options") is recipe
+
+
+@pytest.mark.parametrize(("asked", "said", "fix"), [
+    ({"trunk": "resnet34"}, "no option 'trunk'", "one of: backbone, small"),
+    ({"backbone": 34}, "methods.x.options", "of the type"),
+])  # fmt: skip
+def test_options_that_do_not_exist_or_do_not_fit_are_refused(asked, said, fix):
+    recipe = registry.load("methods", "finetune").recipes["resnet18"]
+    with pytest.raises(FerBenchError, match=said) as raised:
+        cells.with_options(recipe, asked, where="methods.x.options")
+    assert fix in raised.value.fix

@@ -134,3 +134,16 @@ def test_what_is_not_an_archive_of_arrays_is_refused(tmp_path, name):
     with pytest.raises(FerBenchError, match="not an archive") as raised:
         weights.keras_arrays(tmp_path / name)
     assert "conv_dw_9/depthwise_kernel" in raised.value.fix
+
+
+def test_timms_weights_without_a_tag_are_refused_with_the_tags_there_are():
+    with pytest.raises(FerBenchError, match="need a tag") as raised:
+        weights.describe(Weights("timm"), "resnet18")
+    assert "resnet18.tv_in1k" in raised.value.fix
+
+
+def test_a_file_that_training_on_several_devices_left_is_read_without_its_prefix(tmp_path):
+    source = tiny(num_classes=3).state_dict()
+    torch.save({"state_dict": {f"module.{name}": value for name, value in source.items()}}, tmp_path / "w.pth.tar")
+    net = weights.create_backbone(NAME, Weights("file", tmp_path / "w.pth.tar"), num_classes=0, **TINY)
+    assert all(torch.equal(value, source[name]) for name, value in net.state_dict().items())

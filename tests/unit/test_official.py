@@ -1,0 +1,103 @@
+"""Released checkpoints: read without running code, and refused with the names of what does not fit."""
+
+import pytest
+import torch
+
+from baselines import scn
+from fer_bench.errors import FerBenchError
+from fer_bench.expressions import expressions
+from fer_bench.method import Weights
+from fer_bench.training import official
+
+OPTIONS = scn.Options()
+
+
+@pytest.fixture(scope="module")
+def net():
+    torch.manual_seed(0)
+    return scn.build(OPTIONS, n_classes=7, weights=Weights("none"))
+
+
+@pytest.fixture
+def state(net):
+    """What the released code would write of the network: the authors' names, the authors' order of classes."""
+    in_their_order = [expressions(7).index(name) for name in official.RAFDB]
+    return {
+        scn.RELEASED.name_of(name): value[in_their_order] if name in scn.RELEASED.of_classes else value
+        for name, value in net.state_dict().items()
+    }
+
+
+@pytest.mark.parametrize("wrap", ["plain", "wrapped", "parallel"])
+def test_a_released_file_gives_back_the_network_classes_in_our_order(net, state, tmp_path, wrap):
+    checkpoint = {
+        "plain": state,
+        "wrapped": {"iter": 3, "model_state_dict": state, "optimizer_state_dict": {"state": {}, "param_groups": []}},
+        "parallel": {"model_state_dict": {f"module.{name}": value for name, value in state.items()}},
+    }[wrap]
+    torch.save(checkpoint, tmp_path / "w.pth")
+    torch.manual_seed(1)
+    other = scn.build(OPTIONS, n_classes=7, weights=Weights("none"))
+    official.load(scn.method, other, tmp_path / "w.pth")
+    expected = net.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in other.state_dict().items())
+
+
+def refused(checkpoint):
+    with pytest.raises(FerBenchError) as raised:
+        scn.method.from_official(checkpoint)
+    return raised.value
+
+
+def test_missing_weights_are_named(state):
+    del state["features.6.1.conv2.weight"]
+    assert "lacks features.6.1.conv2.weight" in refused(state).problem
+
+
+def test_a_missing_classifier_is_named(state):
+    del state["fc.weight"]
+    assert "lacks fc.weight" in refused(state).problem
+
+
+def test_weights_too_many_are_named(state):
+    state["features.8.0.conv1.weight"] = torch.ones(2)
+    assert "the network lacks, features.8.0.conv1.weight" in refused(state).problem
+
+
+def test_weights_of_another_size_are_named_with_both_sizes(state):
+    state["alpha.0.weight"] = torch.ones(1, 256)
+    assert "alpha.0.weight (1, 256) instead of (1, 512)" in refused(state).problem
+
+
+def test_classes_whose_order_is_not_on_record_are_refused(state):
+    state["fc.weight"], state["fc.bias"] = torch.ones(8, 512), torch.ones(8)
+    error = refused(state)
+    assert "8 classes" in error.problem
+    assert "RAF-DB" in error.fix
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_the_state_of_an_optimiser_is_recognised(net, wrapped):
+    optimizer = torch.optim.Adam(net.parameters()).state_dict()
+    error = refused({"model_state_dict": optimizer} if wrapped else optimizer)
+    assert "state of an optimiser" in error.problem
+    assert "last epoch" in error.fix
+
+
+def test_a_table_without_weights_says_what_it_has():
+    assert "it has epoch, accuracy" in refused({"epoch": 3, "accuracy": 0.9}).problem
+
+
+def test_a_pickled_module_is_refused_unread(tmp_path):
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "w.pth")
+    with pytest.raises(FerBenchError, match="reading runs their code") as raised:
+        official.read(tmp_path / "w.pth")
+    assert "state_dict" in raised.value.fix
+
+
+def test_noise_and_absence_are_told_apart(tmp_path, rng):
+    (tmp_path / "w.pth").write_bytes(rng.bytes(500))
+    with pytest.raises(FerBenchError, match=r"unreadable|holds objects"):
+        official.read(tmp_path / "w.pth")
+    with pytest.raises(FerBenchError, match="no checkpoint"):
+        official.read(tmp_path / "absent.pth")
