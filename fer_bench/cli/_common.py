@@ -15,6 +15,23 @@ if TYPE_CHECKING:  # pandas takes 0.4 s to import, and this module is imported f
 
 ParamsFile: TypeAlias = Annotated[Path, typer.Option("--params", help="The grid's file.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
+Format: TypeAlias = Annotated[str, typer.Option("--format", help="text, md, latex, csv or json.")]
+Output: TypeAlias = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Also write it here: .txt, .md, .tex, .csv or .json.")
+]
+# what files of predictions may leave open
+Columns: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="ROLE=NAME", help="The column of id, true or pred; may be repeated."),
+]
+Scores: TypeAlias = Annotated[
+    str | None, typer.Option("--scores", help="What columns such as 'happy' hold: probabilities or logits.")
+]
+LabelOrder: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--label-order", help="Which number is which: ours, rafdb, fer2013, affectnet, … or happy,sad,…"),
+]
+Classes: TypeAlias = Annotated[int | None, typer.Option("--classes", help="7 or 8, of files without scores.")]
 
 
 def say(text: str) -> None:

@@ -1,63 +1,113 @@
 """``fer-bench compare``: which method is better than which, on the same samples."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fer_bench import params as params_file
-from fer_bench.cli._common import AsJson, ParamsFile, say, show, wrote
+from fer_bench.cli._common import AsJson, Classes, Columns, Format, LabelOrder, Output, ParamsFile, Scores, say, wrote
+from fer_bench.errors import FerBenchError
+
+if TYPE_CHECKING:  # pandas takes 0.4 s to import, and this module is imported for every --help
+    import pandas as pd
 
 
 def compare(
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Predictions tables of single runs; without any, the grid is compared.")
+        list[Path] | None,
+        typer.Argument(help="Predictions: files, or folders with a file per seed. Without any, the grid is compared."),
     ] = None,
     *,
     params: ParamsFile = params_file.PARAMS,
     baseline: Annotated[str | None, typer.Option(help="Compare every method with this one, not all pairs.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Of the grid, only this data set.")] = None,
-    metric: Annotated[list[str] | None, typer.Option(help="Only this metric; may be repeated.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Only this data set; with files, the one that has the true labels.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Only this metric (accuracy, recall_fear, …); may be repeated.")
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="Differences within ± this fraction count as equivalent; 0.005 is half a point."),
+    ] = None,
     selection: Annotated[str | None, typer.Option(help="Of the files, the selection that is compared.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compare files although their signatures differ in what they mean.")
+    ] = False,
+    column: Columns = None,
+    scores: Scores = None,
+    label_order: LabelOrder = None,
+    classes: Classes = None,
+    form: Format = "text",
     as_json: AsJson = False,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the table here.")] = None,
+    output: Output = None,
 ) -> None:
     """Compare methods on the same samples: difference, interval, p-value, verdict.
 
-    Without files: all methods of the grid, seeds taken as random; writes results/GRID/comparisons.csv. With two or
-    more predictions tables: those runs; nothing is written unless --output is given.
+    Without files: all methods of the grid, seeds taken as random; writes comparisons.csv and ranks.csv in results/GRID.
+    With two or more files of predictions, from whatever framework (docs/predictions.md), or folders of them: those runs
+    or methods; nothing is written unless --output is given.
 
     \b
     Examples:
       fer-bench compare --baseline majority_class --metric accuracy
-      fer-bench compare mine.csv theirs.csv --metric macro_f1
+      fer-bench compare mine.csv theirs.csv --metric macro_f1 --format md
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from fer_bench.stats import comparing, wording
-    from fer_bench.tables import audits
+    from fer_bench.stats import comparing, printed, wording
+    from fer_bench.tables import audits, brought
     from fer_bench.tables.comparisons import comparisons
+    from fer_bench.tables.ranks import ranks
 
-    marks: list[str] = []
-    if files:
-        table = comparing.compare_files(
-            files,
-            settings=comparing.settings_of_file(params, say=say),
+    look = printed.form_of("json" if as_json else form)
+    ending = None if output is None else printed.of_ending(output)
+    grid = None if files else params_file.read(params)
+    if grid is None:
+        settings = comparing.settings_of_file(params, say=say)
+        table, ranked, notes = comparing.compare_files(
+            files or [],
+            settings=settings if margin is None else settings._replace(margin=_margin(margin)),
             metrics=metric,
             baseline=baseline,
             selection=selection,
+            reading=brought.reading(column, scores=scores, label_order=label_order, n_classes=classes),
+            dataset=dataset,
+            force=force,
             say=say,
         )
-        target = output
     else:
-        grid = params_file.read(params)
-        table = comparing.compare_grid(grid, metrics=metric, baseline=baseline, dataset=dataset, say=say)
-        marks = list(audits.marks(grid.prepare, audits.read_all(grid.prepare, grid.results)).values())
-        whole = not (metric or baseline or dataset)  # a part of the grid must not overwrite the whole
-        target = output or (grid.results / "comparisons.csv" if whole else None)
-    show(table if as_json else wording.printable(table), as_json=as_json)
-    if not as_json:
-        print(f"\n{wording.in_words(table)}")
-    for mark in marks:
-        (say if as_json else print)(f"Data: {mark}.")
-    if target is not None:
+        table, ranked = comparing.compare_and_rank(
+            grid if margin is None else _with_margin(grid, _margin(margin)),
+            metrics=metric,
+            baseline=baseline,
+            dataset=dataset,
+            say=say,
+        )
+        marks = audits.marks(grid.prepare, audits.read_all(grid.prepare, grid.results)).values()
+        notes = tuple(f"Data: {mark}." for mark in marks)
+    said = [wording.in_words(table), *wording.signatures(table)]
+    parts: list[pd.DataFrame | list[str]] = [wording.standing(ranked), wording.printable(table), list(notes), said]
+    print(printed.whole(table, parts, look), end="")
+    for line in notes if look in {"csv", "json"} else ():
+        say(line)
+    if output is not None and ending is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(printed.whole(table, parts, ending), encoding="utf-8")
+        say(f"wrote {output}")
+    elif grid is not None and not (metric or baseline or dataset or margin is not None):
+        target = grid.results / "comparisons.csv"  # a part of the grid must not overwrite the whole
         comparisons.write(table, target)
+        ranks.write(ranked, grid.results / "ranks.csv")
         wrote(target, then="fer-bench verdict")
+
+
+def _margin(value: float) -> float:
+    if not 0 <= value <= 0.2:
+        raise FerBenchError(f"--margin {value:g}: expected a fraction from 0 to 0.2", fix="half a point is 0.005")
+    return value
+
+
+def _with_margin(grid: params_file.Params, value: float) -> params_file.Params:
+    import msgspec
+
+    return msgspec.structs.replace(grid, compare=msgspec.structs.replace(grid.compare, margin=value))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -12,6 +13,7 @@ from fer_bench.params import Params
 from fer_bench.stats import files, ranks, stored
 from fer_bench.stats.pairs import Predicted, Settings, compare_methods, compare_sets
 from fer_bench.tables import runs
+from fer_bench.tables.brought import NOTHING_SAID, Reading
 from fer_bench.tables.comparisons import comparisons
 from fer_bench.tables.ranks import ranks as ranks_schema
 
@@ -117,6 +119,20 @@ def settings_of_file(path: Path, *, say: Say) -> Settings:
     return settings
 
 
+class Compared(NamedTuple):
+    """A comparison of files.
+
+    Attributes:
+        table: The comparisons table.
+        ranks: The ranks table.
+        notes: What its reader has to know, line by line.
+    """
+
+    table: pd.DataFrame
+    ranks: pd.DataFrame
+    notes: tuple[str, ...]
+
+
 def compare_files(
     paths: list[Path],
     *,
@@ -124,29 +140,34 @@ def compare_files(
     metrics: list[str] | None,
     baseline: str | None,
     selection: str | None,
+    reading: Reading = NOTHING_SAID,
+    dataset: str | None = None,
+    force: bool = False,
     say: Say,
-) -> pd.DataFrame:
-    """Compare single runs by their predictions tables, without a grid; a run's name is its file's.
+) -> Compared:
+    """Compare files of predictions, or folders that hold one per seed, without a grid.
 
     Args:
-        paths: Two or more files.
+        paths: Two or more files or folders; a method's name is the end of its path.
         settings: How.
         metrics: Metrics instead of the settings'.
-        baseline: Name of the run that all others are compared with.
+        baseline: Name of the method that all others are compared with.
         selection: The selection; None: the first of best_on_val, last and best_on_test that all files have.
-        say: Where the selection is reported.
+        reading: What the user says about the files.
+        dataset: The data set that they are about; where that is prepared here, true labels are its.
+        force: Go on where signatures differ in what changes the meaning.
+        say: Where what was understood is reported.
 
     Raises:
-        FerBenchError: For fewer than two files, another number of expressions, other ids, other true labels, no
-            common selection, or a table that does not fit.
+        FerBenchError: As :func:`fer_bench.stats.files.gather`, and for an unknown metric or baseline.
     """
-    found = files.read_predicted(paths, selection=selection)
-    say(f"{len(found.y_true)} samples, {found.n_classes} expressions, selection {found.selection}")
+    found, notes = files.gather(paths, reading=reading, dataset=dataset, selection=selection, force=force, say=say)
     if metrics:
         settings = settings._replace(metrics=tuple(dict.fromkeys(metrics)))
     if baseline is not None:
         settings = settings._replace(baseline=_one_of(baseline, list(found.y_pred), what="run"))
-    return comparisons.frame(compare_methods(found, settings))
+    ranked = ranks_schema.frame(ranks.rank_sets([found], settings))
+    return Compared(comparisons.frame(compare_methods(found, settings)), ranked, notes)
 
 
 def runs_of(params: Params) -> pd.DataFrame:

@@ -1,99 +1,193 @@
-"""Predictions tables of single runs, side by side: the same samples, the same true labels, one selection."""
+"""Files of predictions, and folders of them, as methods that can be compared: the same samples, the same true labels.
+
+A file is a run. A folder is a method and holds its runs, one per seed: ``seed*/predictions.csv`` as in
+``results/<grid>/runs/<dataset>/<method>``, else ``predictions.csv``, else every file of predictions in it.
+"""
 
 from pathlib import Path
 
-import pandas as pd
-
 from fer_bench.errors import FerBenchError
-from fer_bench.stats.pairs import Predicted
-from fer_bench.tables import predictions
+from fer_bench.stats import alongside, signature, truth
+from fer_bench.stats.alongside import Gathered, Opened, Say
+from fer_bench.stats.signature import UNKNOWN, Signature
+from fer_bench.tables import _raw, brought
+from fer_bench.tables.brought import Brought, Reading
 
-_PREFERRED = ("best_on_val", "last", "best_on_test")
+PREFERRED = ("best_on_val", "last", "best_on_test")
+"""Of the selections that files have, the first of these is taken."""
 
 
-def read_predicted(paths: list[Path], *, selection: str | None) -> Predicted:
-    """Read predictions tables that are to be compared.
+_Read = dict[str | None, Brought]  # of one file, by selection
+
+
+def open_one(path: Path, *, reading: Reading, dataset: str | None, selection: str | None, say: Say) -> Opened:
+    """Read one run and label it.
 
     Args:
-        paths: Two or more files.
-        selection: The selection; None: the first of best_on_val, last and best_on_test that all files have.
+        path: The file.
+        reading: What the user says about it.
+        dataset: The data set that it is about; where that is prepared here, true labels are its.
+        selection: The selection; None: the first of :data:`PREFERRED` that the file has.
+        say: Where what was understood is reported.
 
     Raises:
-        FerBenchError: For fewer than two files, files with another number of expressions, other ids or other true
-            labels, no common selection, or a table that does not fit.
+        FerBenchError: If the file does not fit, has no true labels and none are prepared, or no such selection.
     """
-    if len(paths) < 2:
-        raise FerBenchError("one file alone cannot be compared", fix="name two or more predictions tables")
-    repeated = {path for path in paths if paths.count(path) > 1}
-    if repeated:
-        raise FerBenchError(f"{repeated.pop()} is named twice", fix="name each file once")
-    tables = [_read(path) for path in paths]
-    counts = [len(table.filter(regex="^logit_").columns) for table in tables]
-    for path, n_classes in zip(paths, counts, strict=True):
-        if n_classes != counts[0]:
-            raise FerBenchError(
-                f"{paths[0]} tells {counts[0]} expressions apart, {path} {n_classes}",
-                fix="compare runs on the same expressions",
-            )
-    chosen = _selection(paths, tables, selection)
-    parts = [table[table["selection"] == chosen].set_index("sample_id").sort_index() for table in tables]
-    for path, part in zip(paths[1:], parts[1:], strict=True):
-        _same_samples(paths[0], parts[0], path, part)
-    stems = [path.stem for path in paths]
-    names = [path.stem if stems.count(path.stem) == 1 else str(path) for path in paths]
-    y_pred = {name: {0: part["y_pred"].to_numpy(dtype=int)} for name, part in zip(names, parts, strict=True)}
-    return Predicted("files", chosen, counts[0], parts[0]["y_true"].to_numpy(dtype=int), y_pred)
-
-
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        header = list(pd.read_csv(path, nrows=0).columns)
-    except FileNotFoundError:
-        raise FerBenchError(f"no file {path}", fix="give the path of a predictions.csv") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise FerBenchError(f"{path}: not a CSV table: {error}", fix="give the path of a predictions.csv") from None
-    n_classes = sum(str(name).startswith("logit_") for name in header)
-    if not 2 <= n_classes <= 8:
-        raise FerBenchError(
-            f"{path}: {n_classes} columns logit_…; a predictions table has one for each of 2 to 8 expressions",
-            fix="columns: sample_id, selection, y_true, y_pred, logit_neutral, logit_happiness, …",
-        )
-    table = predictions.read(path, n_classes=n_classes)
-    if not len(table):
-        raise FerBenchError(f"{path} has no rows: its run failed", fix="compare runs that ended well")
-    return table
-
-
-def _selection(paths: list[Path], tables: list[pd.DataFrame], wanted: str | None) -> str:
-    held = [set(table["selection"]) for table in tables]
-    common = set.intersection(*held)
-    if wanted is None and common:
-        return next(name for name in _PREFERRED if name in common)
-    if wanted is not None and wanted in common:
-        return wanted
-    said = "; ".join(f"{path}: {', '.join(sorted(names))}" for path, names in zip(paths, held, strict=True))
-    raise FerBenchError(
-        f"the files have no {'common selection' if wanted is None else f'selection {wanted} in common'}: {said}",
-        fix=f"--selection, one of: {', '.join(sorted(common))}" if common else "compare runs of one protocol",
+    if path.is_dir():
+        raise FerBenchError(f"{path} is a folder", fix=f"name one file; or compare methods: fer-bench compare {path} …")
+    known = _truth(dataset, say)
+    held = brought.read(path, _for(reading, known))
+    _understood({path: held}, say)
+    if not held:
+        raise FerBenchError(f"{path} has no rows: its run failed", fix="score runs that ended well")
+    found = held[_choose({path: set(held)}, selection, force=False)[path]]
+    opened = _label(found, known, dataset, say)
+    if opened.brought.y_true is None:
+        raise alongside.unlabelled(path)
+    return opened._replace(
+        notes=(*opened.notes, *alongside.degenerate(opened.brought.y_true, opened.brought.n_classes))
     )
 
 
-def _same_samples(path_a: Path, a: pd.DataFrame, path_b: Path, b: pd.DataFrame) -> None:
-    only_a, only_b = sorted(set(a.index) - set(b.index)), sorted(set(b.index) - set(a.index))
-    if only_a or only_b:
-        said = [
-            f"{len(ids)} only in {path} ({', '.join(ids[:3])}{' …' if len(ids) > 3 else ''})"
-            for path, ids in ((path_a, only_a), (path_b, only_b))
-            if ids
-        ]
+def gather(
+    paths: list[Path], *, reading: Reading, dataset: str | None, selection: str | None, force: bool, say: Say
+) -> Gathered:
+    """Read what is to be compared, and hold the runs against each other.
+
+    Args:
+        paths: Two or more files or folders.
+        reading: What the user says about the files.
+        dataset: The data set that they are about; where that is prepared here, true labels are its.
+        selection: The selection; None: the first of :data:`PREFERRED` that all have.
+        force: Go on where signatures differ in what changes the meaning.
+        say: Where what was understood is reported.
+
+    Raises:
+        FerBenchError: For fewer than two methods, files that do not fit, other samples, other true labels, another
+            number of expressions, or signatures that differ in what changes the meaning.
+    """
+    if len(paths) < 2:
+        raise FerBenchError("one file alone cannot be compared", fix="name two or more; or score it: fer-bench score")
+    repeated = [path for path in paths if paths.count(path) > 1]
+    if repeated:
+        raise FerBenchError(f"{repeated[0]} is named twice", fix="name each file once")
+    known = _truth(dataset, say)
+    asked = _for(reading, known)
+    methods = {path: runs_of(path) for path in paths}
+    held = {file: brought.read(file, asked) for files in methods.values() for file in files}
+    _understood(held, say)
+    methods = {path: _ended(path, files, held, say) for path, files in methods.items()}
+    files = [file for found in methods.values() for file in found]
+    alongside.same_classes({file: next(iter(held[file].values())) for file in files})
+    chosen = _choose({file: set(held[file]) for file in files}, selection, force=force)
+    opened = {file: _label(held[file][chosen[file]], known, dataset, say) for file in files}
+    opened = alongside.aligned(opened, say)
+    notes = alongside.held_together(opened, force=force)
+    return alongside.gathered(methods, opened, notes, say)
+
+
+def runs_of(path: Path) -> list[Path]:
+    """Return the files of a method's runs: the file itself, or those of a folder.
+
+    Raises:
+        FerBenchError: If the folder holds none.
+    """
+    if not path.is_dir():
+        return [path]
+    seeds = [found for folder in sorted(path.glob("seed*")) if folder.is_dir() for found in _tables(folder)[:1]]
+    found = seeds or _tables(path)
+    if not found:
+        inner = sorted(each.name for each in path.iterdir() if each.is_dir())
         raise FerBenchError(
-            f"the files are not about the same samples: {'; '.join(said)}",
-            fix="predict the same part of the same data set with both; ids are compared as text",
+            f"{path} holds no predictions" + (f"; it has the folders {truth.some(inner)}" if inner else ""),
+            fix=f"name a folder with files {', '.join(_raw.ENDINGS)}, one per seed, or with seed0/predictions.csv …",
         )
-    differs = a["y_true"].to_numpy(dtype=int) != b["y_true"].to_numpy(dtype=int)
-    if differs.any():
+    return found
+
+
+def _tables(folder: Path) -> list[Path]:
+    """Return a folder's files of predictions; one that is called predictions is the only one."""
+    found = sorted(path for path in folder.iterdir() if path.is_file() and _raw.ending(path) is not None)
+    return [path for path in found if _raw.stem(path) == "predictions"][:1] or found
+
+
+def _understood(held: dict[Path, _Read], say: Say) -> None:
+    """Say what was understood, once for files that are alike."""
+    said: dict[tuple[str, ...], list[str]] = {}
+    for path, by_selection in held.items():
+        for found in list(by_selection.values())[:1]:
+            said.setdefault(found.understood, []).append(str(path))
+    for lines, paths in said.items():
+        say(f"{truth.some(paths)}:")
+        for line in lines:
+            say(f"  {line}")
+
+
+def _truth(dataset: str | None, say: Say) -> truth.Truth | None:
+    found = None if dataset is None else truth.prepared(dataset)
+    if dataset is not None and found is None:
+        say(f"{dataset} is not prepared here (data/{dataset}): true labels are those of the files")
+    return found
+
+
+def _for(reading: Reading, known: truth.Truth | None) -> Reading:
+    if known is None:
+        return reading
+    if reading.n_classes not in {None, known.n_classes}:
         raise FerBenchError(
-            f"{path_a} and {path_b} disagree about y_true of {int(differs.sum())} of {len(a)} samples; "
-            f"first: {a.index[int(differs.argmax())]}",
-            fix="score both against the same labels: the same data set, the same label rule",
+            f"{known.dataset} has {known.n_classes} expressions, not {reading.n_classes}", fix="leave --classes out"
         )
+    return reading._replace(n_classes=known.n_classes)
+
+
+def _ended(path: Path, files: list[Path], held: dict[Path, _Read], say: Say) -> list[Path]:
+    ended = [file for file in files if held[file]]
+    if not ended:
+        raise FerBenchError(f"{path} has no rows: its run failed", fix="compare runs that ended well")
+    if len(ended) < len(files):
+        say(f"{path}: {len(files) - len(ended)} of {len(files)} runs failed and are left out")
+    return ended
+
+
+def _choose(held: dict[Path, set[str | None]], wanted: str | None, *, force: bool) -> dict[Path, str | None]:
+    """Choose each file's selection; files without that column have but one."""
+    named = {path: {name for name in names if name is not None} for path, names in held.items() if None not in names}
+    common = set.intersection(*named.values()) if named else set()
+    chosen = wanted if wanted is not None else next((name for name in PREFERRED if name in common), None)
+    if named and chosen not in common and (wanted is not None or not force):
+        said = "; ".join(f"{path}: {', '.join(sorted(names))}" for path, names in named.items())
+        raise FerBenchError(
+            f"the files have no {'common selection' if wanted is None else f'selection {wanted} in common'}: {said}",
+            fix=f"--selection, one of: {', '.join(sorted(common))}"
+            if common
+            else "compare runs of one protocol; --force compares numbers that mean different things",
+        )
+    own = {path: next(name for name in PREFERRED if name in names) for path, names in named.items()}
+    return {path: None if path not in named else chosen or own[path] for path in held}
+
+
+def _label(found: Brought, known: truth.Truth | None, dataset: str | None, say: Say) -> Opened:
+    votes = subjects = None
+    notes: tuple[str, ...] = ()
+    if known is not None:
+        labelled = truth.label(found, known)
+        found, votes, subjects, notes = labelled
+        for note in notes:
+            say(f"{found.path}: {note}")
+        notes = tuple(note for note in notes if "left out" in note)
+    record = found.record
+    told = Signature(
+        ds=dataset or (record.dataset if record else UNKNOWN),
+        n=str(len(found.sample_ids)),
+        ids=UNKNOWN if found.y_true is None else signature.digest(list(found.sample_ids), found.y_true),
+        classes=str(found.n_classes),
+        rule=known.label_rule if known else record.label_rule if record else UNKNOWN,
+        protocol=record.protocol if record else UNKNOWN,
+        selection=found.selection or UNKNOWN,
+        seeds=str(record.seed) if record else UNKNOWN,
+    )
+    if record is not None and dataset not in {None, record.dataset}:
+        raise FerBenchError(
+            f"{found.path} is of a run on {record.dataset}, not {dataset}", fix=f"--dataset {record.dataset}"
+        )
+    return Opened(found, told, votes, subjects, notes)

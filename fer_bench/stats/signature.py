@@ -19,6 +19,8 @@ from fer_bench.errors import FerBenchError
 UNKNOWN = "?"
 MEANING = ("ds", "n", "ids", "classes", "rule", "protocol", "selection")
 """Fields whose difference changes what a number means."""
+WORDS = {"ds": "data set", "rule": "label rule", "protocol": "protocol", "selection": "selection"}
+"""Fields of these that a file of predictions from elsewhere does not tell, in words."""
 
 
 class Signature(NamedTuple):
@@ -101,3 +103,13 @@ def common(signatures: Iterable[Signature]) -> Signature:
     fields = zip(*signatures, strict=True)
     known = [sorted({value for value in values if value != UNKNOWN}) for values in fields]
     return Signature(*(values[0] if len(values) == 1 else UNKNOWN for values in known))
+
+
+def unknown(told: Signature) -> list[str]:
+    """Name the fields of :data:`MEANING` that a signature does not know.
+
+    Examples:
+        >>> unknown(Signature(ds="rafdb", n="3068", ids="1a2b3c4d", classes="7"))
+        ['rule', 'protocol', 'selection']
+    """
+    return [name for name in MEANING if getattr(told, name) == UNKNOWN]

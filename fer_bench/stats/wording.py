@@ -1,66 +1,165 @@
-"""A comparisons table for people: columns in points, and two sentences in plain words."""
+"""A comparisons table for people: what they read of it, and two sentences in plain words."""
 
 import pandas as pd
 
+from fer_bench import registry
+from fer_bench.tables.comparisons import comparisons
+
+_POINTS = (0.0, 1.0)  # the range of metrics whose differences are printed in points
+
+
+def title(name: str) -> str:
+    """Return how a metric is printed.
+
+    Examples:
+        >>> title("macro_f1")
+        'Macro-F1'
+    """
+    file, expression = registry.metric_of(name)
+    said = str(registry.load("metrics", file).title)
+    return said if expression is None else f"{said}, {expression}"
+
+
+def in_points(name: str) -> bool:
+    """Say whether a metric is a share, so that its differences are points."""
+    file, _ = registry.metric_of(name)
+    return tuple(registry.load("metrics", file).range) == _POINTS
+
 
 def printable(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns that people read, differences in points."""
-    points = {
-        name: [f"{100 * value:+.1f}" for value in table[name].astype(float)] for name in ("difference", "low", "high")
+    """Return the columns that people read; differences of shares in points."""
+    table = _of_comparisons(table)
+    shares = [in_points(name) for name in table["metric"]]
+    values = {
+        name: [_number(value, points=share) for value, share in zip(table[name].astype(float), shares, strict=True)]
+        for name in ("difference", "low", "high")
     }
-    detectable = ["" if pd.isna(value) else f"{100 * float(value):.1f}" for value in table["detectable"]]
-    return pd.DataFrame(
+    detectable = [
+        "" if pd.isna(value) else _number(float(value), points=share).lstrip("+")
+        for value, share in zip(table["detectable"], shares, strict=True)
+    ]
+    levels = sorted({f"{100 * level:g} %" for level in table["level"].astype(float)})
+    shown = pd.DataFrame(
         {
             "data set": table["dataset"],
-            "metric": table["metric"],
+            "metric": [title(name) for name in table["metric"]],
             "A": table["method_a"],
             "B": table["method_b"],
-            "A - B, points": points["difference"],
-            "interval": [f"{low} to {high}" for low, high in zip(points["low"], points["high"], strict=True)],
-            "p (Holm)": [f"{p:.2g}" for p in table["p_holm"].astype(float)],
+            "A - B, points" if all(shares) else "A - B": values["difference"],
+            f"{levels[0]} interval" if len(levels) == 1 else "interval": [
+                f"{low} to {high}" for low, high in zip(values["low"], values["high"], strict=True)
+            ],
+            "p (Holm)": [_p(p) for p in table["p_holm"]],
             "A is": table["verdict"],
             "detectable": detectable,
+            "n": [f"{n:,}" for n in table["n_samples"]],
+            "seeds": table["n_seeds"],
         }
     )
+    return shown.drop(columns="data set") if set(table["dataset"]) <= {"files"} else shown
+
+
+def standing(ranks: pd.DataFrame) -> pd.DataFrame:
+    """Return what people read of a ranks table: each method's value, its rank, and how often it is the best one."""
+    shares = [in_points(name) for name in ranks["metric"]]
+    shown = pd.DataFrame(
+        {
+            "data set": ranks["dataset"],
+            "metric": [title(name) for name in ranks["metric"]],
+            "method": ranks["method"],
+            "value": [
+                f"{100 * value:.1f} %" if share else f"{value:.3f}"
+                for value, share in zip(ranks["estimate"].astype(float), shares, strict=True)
+            ],
+            "rank": [f"{rank:g}" for rank in ranks["rank"].astype(float)],
+            "rank may be": [
+                f"{low:g} to {high:g}"
+                for low, high in ranks[["rank_low", "rank_high"]].astype(float).itertuples(index=False)
+            ],
+            "best in": [f"{100 * share:.0f} %" for share in ranks["p_best"].astype(float)],
+            "seeds": ranks["n_seeds"],
+        }
+    )
+    return shown.drop(columns="data set") if set(ranks["dataset"]) <= {"files"} else shown
 
 
 def in_words(table: pd.DataFrame) -> str:
     """Return two sentences on a comparisons table that need no statistics to be read."""
+    table = _of_comparisons(table)
     if not len(table):
         return "There is nothing to compare: fewer than two methods have runs on the same samples. Nothing is claimed."
-    first = table.iloc[0]
-    percent, margin = f"{100 * float(first['level']):g} %", f"{100 * float(first['margin']):g}"
-    if (table["n_seeds"] > 1).all():
-        scope = f"the {percent} intervals cover other seeds and other pictures of the same kind"
-    else:
-        scope = (
-            f"this is conditional on these checkpoints: the {percent} intervals cover other pictures, not other seeds"
-        )
-    scope = f"{scope[0].upper()}{scope[1:]}; differences within ±{margin} points count as equivalent."
     if len(table) == 1:
-        return f"{_sentence(first)} {scope}"
+        return f"{_sentence(table.iloc[0])}. {_scope(table)}"
     counts = table["verdict"].value_counts()
     decided = int(counts.get("better", 0) + counts.get("worse", 0))
     text = (
-        f"Of {len(table)} comparisons {decided} show a better method, {int(counts.get('equivalent', 0))} show "
-        f"practical equality and {int(counts.get('undecided', 0))} are undecided"
+        f"Of {len(table)} comparisons, {decided} {'shows' if decided == 1 else 'show'} that one method is better, "
+        f"{int(counts.get('equivalent', 0))} that both are practically equal, and "
+        f"{int(counts.get('undecided', 0))} cannot tell"
     )
     if decided:
         shown = table[table["verdict"].isin(["better", "worse"])]
-        largest = _sentence(shown.iloc[int(shown["difference"].abs().to_numpy(dtype=float).argmax())])
-        text += f"; the largest: {largest.removesuffix('.')}"
-    return f"{text}. {scope}"
+        # differences of unlike metrics have no common measure
+        shown = shown[shown["metric"] == shown["metric"].iloc[0]]
+        text += f"; the largest: {_sentence(shown.iloc[int(shown['difference'].abs().to_numpy(dtype=float).argmax())])}"
+    return f"{text}. {_scope(table)}"
+
+
+def signatures(table: pd.DataFrame) -> list[str]:
+    """Return the signatures of a comparisons table, each once."""
+    return list(dict.fromkeys(table["signature"].dropna().astype(str)))
+
+
+def _of_comparisons(table: pd.DataFrame) -> pd.DataFrame:
+    return table[[name for name in comparisons.columns if name in table.columns]]
 
 
 def _sentence(row: pd.Series) -> str:
-    low, high = sorted((100 * float(row["low"]), 100 * float(row["high"])))
-    said = f"{100 * abs(float(row['difference'])):.1f} points of {row['metric']}"
-    if row["verdict"] == "worse":
-        low, high = -high, -low
-    interval = f"(interval {low:+.1f} to {high:+.1f})"
+    """Say what one comparison found, without a full stop."""
+    share, name = in_points(row["metric"]), title(row["metric"])
+    name = name if len(name) < 2 or name[1].isupper() else name[0].lower() + name[1:]
+    unit = " points" if share else ""
+    a, b, low, high, difference = (
+        row["method_a"], row["method_b"], float(row["low"]), float(row["high"]), float(row["difference"])
+    )  # fmt: skip
+    if row["verdict"] == "worse":  # the better one is named first
+        a, b, low, high, difference = b, a, -high, -low, -difference
     where = "" if row["dataset"] == "files" else f" on {row['dataset']}"
+    interval = (
+        f"({100 * float(row['level']):g} % interval {_number(low, points=share)} to "
+        f"{_number(high, points=share)}{unit}, p = {_p(row['p_holm'])})"
+    ).replace("p = <", "p <")
+    apart = _number(abs(difference), points=share).lstrip("+")
     if row["verdict"] in {"better", "worse"}:
-        return f"{row['method_a']} is {row['verdict']} than {row['method_b']}{where} by {said} {interval}."
+        return f"{a} is better than {b}{where} by {apart}{unit} of {name} {interval}"
     if row["verdict"] == "equivalent":
-        return f"{row['method_a']} and {row['method_b']} are practically equal{where}: {said} apart {interval}."
-    return f"Whether {row['method_a']} or {row['method_b']} is better{where} is undecided: {said} apart {interval}."
+        return f"{a} and {b} are practically equal{where}: {apart}{unit} of {name} apart {interval}"
+    ahead = "" if not difference else f" in favour of {a if difference > 0 else b}"
+    return (
+        f"Whether {a} or {b} is better{where} cannot be told from these {int(row['n_samples']):,} pictures: they are "
+        f"{apart}{unit} of {name} apart{ahead} {interval}"
+    )
+
+
+def _scope(table: pd.DataFrame) -> str:
+    margin = 100 * float(table["margin"].iloc[0])
+    if (table["n_seeds"] > 1).all():
+        scope = "The intervals say how far a difference may move with other seeds and other pictures of the same kind"
+    else:
+        scope = (
+            "This is conditional on these checkpoints: the intervals say how far a difference may move with other "
+            "pictures of the same kind, and not what training again with another seed would do"
+        )
+    return f"{scope}; a difference that stays below {margin:g} points either way counts as equivalent."
+
+
+def _number(value: float, *, points: bool) -> str:
+    text = f"{100 * value:+.1f}" if points else f"{value:+.3f}"
+    return text if value else text.lstrip("+-")  # +0.0 is above 0
+
+
+def _p(value: object) -> str:
+    if value is None or value is pd.NA or pd.isna(float(str(value))):
+        return ""
+    p = float(str(value))
+    return "< 0.001" if p < 0.001 else "1" if p == 1 else f"{p:.3f}"

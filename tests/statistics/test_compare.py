@@ -1,9 +1,6 @@
 """Comparing a grid's methods, and two files, through the program."""
 
 import json
-import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -37,24 +34,6 @@ def scored_grid(fake_runs):
         return grid
 
     return make
-
-
-@pytest.fixture
-def two_files(fake_runs):
-    """The predictions of two methods, as files a.csv and b.csv."""
-    grid = fake_runs(methods={"lbp_svm": 0.7, "conv_cut": 0.8}, seeds=(0,))
-    paths = [grid.folder / "a.csv", grid.folder / "b.csv"]
-    for method, path in zip(("conv_cut", "lbp_svm"), paths, strict=True):
-        shutil.copy(grid.cell(method, 0) / "predictions.csv", path)
-    (grid.folder / "params.yaml").unlink()
-    return grid, paths
-
-
-def of_files(paths, **options):
-    settings = comparing.settings_of_file(paths[0].parent / "params.yaml", say=silent)
-    return comparing.compare_files(
-        paths, settings=settings, **{"metrics": None, "baseline": None, "selection": None, "say": silent, **options}
-    )
 
 
 def test_all_pairs_are_compared_within_named_families(scored_grid):
@@ -149,94 +128,6 @@ def test_exchanging_the_two_methods_turns_the_sign(rng):
     assert {one["verdict"], other["verdict"]} == {"worse", "better"}
 
 
-def test_two_files_are_compared_without_a_grid(two_files):
-    _, paths = two_files
-    table = of_files(paths)
-    row = table.query("metric == 'accuracy'").iloc[0]
-    assert (row["method_a"], row["method_b"], row["dataset"]) == ("a", "b", "files")
-    assert row["difference"] > 0
-
-
-def test_identical_files_are_not_called_certain(two_files):
-    _, paths = two_files
-    shutil.copy(paths[0], paths[1])
-    row = of_files(paths).query("metric == 'accuracy'").iloc[0]
-    assert (row["difference"], row["p"], row["disagreement"]) == (0, 1, 0)
-    assert row["verdict"] == "undecided"  # 150 samples cannot show that two methods are within half a point
-    assert row["low"] < 0 < row["high"]
-
-
-def test_ids_that_differ_are_counted_and_named(two_files):
-    _, (a, b) = two_files
-    table = pd.read_csv(b)
-    table["sample_id"] = table["sample_id"].replace({"s0003": "x3", "s0005": "x5"})
-    table.to_csv(b, index=False)
-    with pytest.raises(FerBenchError, match=r"2 only in .*a.csv \(s0003, s0005\); 2 only in .*b.csv \(x3, x5\)"):
-        of_files([a, b])
-
-
-def test_files_with_other_true_labels_are_refused(two_files):
-    _, (a, b) = two_files
-    table = pd.read_csv(b)
-    table["y_true"] = (table["y_true"] + (table["sample_id"] == "s0004")) % 7
-    table.to_csv(b, index=False)
-    with pytest.raises(FerBenchError, match="disagree about y_true of 1 of 150 samples; first: s0004") as caught:
-        of_files([a, b])
-    assert "label rule" in caught.value.fix
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"selection": "nonsense"}, "no selection nonsense in common"),
-        ({"baseline": "c"}, "no run 'c'"),
-        ({"metrics": ["acuracy"]}, "unknown metric 'acuracy'"),
-    ],
-)
-def test_unknown_choices_are_refused(two_files, options, said):
-    with pytest.raises(FerBenchError, match=said):
-        of_files(two_files[1], **options)
-
-
-def test_one_file_or_a_missing_or_a_strange_one_is_refused(two_files):
-    grid, (a, _) = two_files
-    strange = grid.folder / "strange.csv"
-    strange.write_text("id,label\n1,2\n")
-    for paths, said in (
-        ([a], "one file alone"),
-        ([a, a], "named twice"),
-        ([a, grid.folder / "none.csv"], "no file"),
-        ([a, strange], "0 columns logit_"),
-    ):
-        with pytest.raises(FerBenchError, match=said):
-            of_files(paths)
-
-
-def test_equal_file_names_in_two_folders_are_told_apart(two_files):
-    grid, (a, b) = two_files
-    other = grid.folder / "other" / "a.csv"
-    other.parent.mkdir()
-    shutil.copy(b, other)
-    row = of_files([a, other]).iloc[0]
-    assert {row["method_a"], row["method_b"]} == {str(a), str(other)}
-
-
-def test_the_program_prints_a_table_two_sentences_and_writes_what_it_is_told(two_files):
-    grid, _ = two_files
-    command = [sys.executable, "-m", "fer_bench", "compare", "a.csv", "b.csv", "--metric", "accuracy", "-o", "out.csv"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=grid.folder)
-    assert "A - B, points" in done.stdout
-    assert done.stdout.rstrip().splitlines()[-1].count(". ") == 1
-    assert "wrote out.csv" in done.stderr
-    assert len(comparisons.read(grid.folder / "out.csv")) == 1
-
-
-def test_the_table_can_be_printed_as_json(two_files, capsys):
-    compare.compare(two_files[1], metric=["accuracy"], as_json=True)
-    printed = json.loads(capsys.readouterr().out)
-    assert [row["metric"] for row in printed] == ["accuracy"]
-
-
 def test_marks_of_a_grids_data_are_printed_under_the_table_and_never_into_json(scored_grid, capsys):
     grid = scored_grid(methods={"lbp_svm": 0.7, "conv_cut": 0.8})
     path = grid.folder / "results/tiny/audits/synthetic.json"
@@ -244,7 +135,7 @@ def test_marks_of_a_grids_data_are_printed_under_the_table_and_never_into_json(s
     path.write_text(json.dumps({"audits": {"near": {"status": "red"}}, "official": "part", "unofficial": ""}))
     said = "Data: synthetic: part of the release; contaminated (near), not accepted in params.yaml."
     compare.compare(metric=["accuracy"])
-    assert capsys.readouterr().out.splitlines()[-1] == said
+    assert said in capsys.readouterr().out.splitlines()
     compare.compare(metric=["accuracy"], as_json=True)
     printed = capsys.readouterr()
     assert len(json.loads(printed.out)) == 1

@@ -1,0 +1,205 @@
+"""True labels of a prepared data set for predictions that anyone brings, and which id is which."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from fer_bench import registry
+from fer_bench.errors import FerBenchError
+from fer_bench.expressions import EXPRESSIONS
+from fer_bench.tables import reported, samples
+from fer_bench.tables.brought import Brought
+
+DATA = Path("data")
+
+
+class Truth(NamedTuple):
+    """What a prepared data set knows of its samples.
+
+    Attributes:
+        dataset: Its name.
+        samples: The samples table.
+        n_classes: Expressions.
+        label_rule: How votes became labels.
+    """
+
+    dataset: str
+    samples: pd.DataFrame
+    n_classes: int
+    label_rule: str
+
+
+class Labelled(NamedTuple):
+    """Predictions with true labels, and what else is known of their samples.
+
+    Attributes:
+        brought: The predictions; ``y_true`` is there.
+        votes: (n, v) annotators' votes; None where they are not known.
+        subjects: (n,) persons, as indices; None where they are not known.
+        notes: What was done, line by line.
+    """
+
+    brought: Brought
+    votes: np.ndarray | None
+    subjects: np.ndarray | None
+    notes: tuple[str, ...]
+
+
+class _Info(msgspec.Struct):
+    """The fields of ``info.json`` that are needed here."""
+
+    n_classes: int
+    label_rule: str
+
+
+def prepared(dataset: str, folder: Path = DATA) -> Truth | None:
+    """Open what a prepared data set knows of its samples; None if it is a known data set that is not prepared here.
+
+    Raises:
+        FerBenchError: If there is no such data set, or its store does not fit.
+    """
+    place = folder / dataset
+    if not (place / "samples.csv").exists():
+        registry.path_of("datasets", dataset)
+        return None
+    try:
+        info = msgspec.json.decode((place / "info.json").read_bytes(), type=_Info)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise FerBenchError(f"{place}/info.json: {error}", fix=f"fer-bench data prepare {dataset}") from None
+    return Truth(dataset, samples.read(place / "samples.csv"), info.n_classes, info.label_rule)
+
+
+def label(brought: Brought, truth: Truth) -> Labelled:
+    """Give predictions a data set's ids, true labels, votes and persons.
+
+    Samples that the label rule drops are left out.
+
+    Raises:
+        FerBenchError: For ids that the data set lacks, samples of its split that the file lacks, samples of several
+            splits, and true labels of the file that are others than the data set's.
+    """
+    where, name = str(brought.path), truth.dataset
+    table = truth.samples.set_index("sample_id")
+    ids, note = match(brought.sample_ids, table.index.to_numpy(dtype=object), where=where, other=name)
+    notes = [note] if note else []
+    here = table.loc[list(ids)]
+    splits = here["split"].value_counts()
+    if len(splits) > 1:
+        raise FerBenchError(
+            f"{where} holds samples of several splits of {name}: "
+            + ", ".join(f"{count} of {split}" for split, count in splits.items()),
+            fix="give the predictions of one split",
+        )
+    split = str(splits.index[0])
+    labelled = table[(table["split"] == split) & (table["label"] >= 0)]
+    _complete(set(ids), list(labelled.index), where=where, name=f"{name} {split}")
+    labels = here["label"].to_numpy(dtype=int)
+    kept = labels >= 0
+    if not kept.all():
+        notes.append(f"{int((~kept).sum())} samples left out, which the label rule {truth.label_rule} drops")
+    if brought.y_true is not None:
+        _agree(brought.y_true[kept], labels[kept], ids[kept], where=where, truth=truth)
+    notes.append(f"true labels: {name} {split}, label rule {truth.label_rule}, {int(kept.sum()):,} samples")
+    found = _kept(brought, ids, labels, kept)
+    kept_ids = list(found.sample_ids)
+    return Labelled(
+        found, reported.votes(truth.samples, kept_ids), reported.subjects(truth.samples, kept_ids), tuple(notes)
+    )
+
+
+def match(ids: np.ndarray, known: np.ndarray, *, where: str, other: str) -> tuple[np.ndarray, str | None]:
+    """Return for each id that of another table: itself; or, if none is there, the one with the same file name.
+
+    Args:
+        ids: A file's ids.
+        known: The other table's.
+        where: The file, for errors.
+        other: The other table, for errors.
+
+    Returns:
+        The ids, and a line that says so where file names were compared, without folder and ending.
+
+    Raises:
+        FerBenchError: For ids that the other lacks, or that several samples share as file names.
+    """
+    held = set(known)
+    if held & set(ids):
+        lacking = sorted(set(ids) - held)
+        if lacking:
+            raise FerBenchError(
+                f"{where}: {len(lacking)} of {len(ids)} ids are not in {other}: {some(lacking)}",
+                fix="predict samples of the same data set; ids are compared as text",
+            )
+        return ids, None
+    named: dict[str, list[str]] = {}
+    for name in known:
+        named.setdefault(file_name(name), []).append(name)
+    own = [file_name(name) for name in ids]
+    lacking = [name for name, short in zip(ids, own, strict=True) if len(named.get(short, [])) != 1]
+    if lacking or len(set(own)) < len(own):
+        raise FerBenchError(
+            f"{where}: no id is in {other}, and {len(lacking) or 'some'} of {len(ids)} are not one sample's by file "
+            f"name either: {some(lacking or list(ids))}; {other} has {some(sorted(held))}",
+            fix="give the data set's own ids (data/DATASET/samples.csv), or another column: --column id=COLUMN",
+        )
+    return np.array([named[short][0] for short in own], dtype=object), (
+        f"ids are those of {other} by file name, without folder and ending ({ids[0]}: {named[own[0]][0]})"
+    )
+
+
+def file_name(sample_id: str) -> str:
+    r"""Return an id's file name without folder and ending.
+
+    Examples:
+        >>> file_name("test/fer0032220.png"), file_name(r"C:\faces\a.b.jpg")
+        ('fer0032220', 'a.b')
+    """
+    return re.sub(r"\.[A-Za-z0-9]{1,5}$", "", re.split(r"[/\\]", sample_id)[-1])
+
+
+def some(names: list[str]) -> str:
+    """Return the first three of some names.
+
+    Examples:
+        >>> some(["a", "b", "c", "d"])
+        'a, b, c …'
+    """
+    return f"{', '.join(map(str, names[:3]))}{' …' if len(names) > 3 else ''}"
+
+
+def _complete(ids: set[str], expected: list[str], *, where: str, name: str) -> None:
+    lacking = [sample for sample in expected if sample not in ids]
+    if lacking:
+        raise FerBenchError(
+            f"{where}: {len(expected) - len(lacking)} of {len(expected)} samples of {name}; missing {some(lacking)}",
+            fix="predict every sample of the split (a face that was not found is a wrong answer); to score the file as "
+            "it is, by its own true labels, leave --dataset out",
+        )
+
+
+def _agree(own: np.ndarray, labels: np.ndarray, ids: np.ndarray, *, where: str, truth: Truth) -> None:
+    differs = own != labels
+    if differs.any():
+        first = int(differs.argmax())
+        raise FerBenchError(
+            f"{where} and {truth.dataset} (label rule {truth.label_rule}) disagree about the true label of "
+            f"{int(differs.sum())} of {len(own)} samples; first: {ids[first]}, {EXPRESSIONS[own[first]]} in the file, "
+            f"{EXPRESSIONS[labels[first]]} in the data set",
+            fix="if the label rules differ, leave --dataset out to score by the file's labels, or remove those; if "
+            "numbers were read in a wrong order, see --label-order",
+        )
+
+
+def _kept(brought: Brought, ids: np.ndarray, labels: np.ndarray, kept: np.ndarray) -> Brought:
+    order = np.flatnonzero(kept)[np.argsort(ids[kept], kind="stable")]
+    return brought._replace(
+        sample_ids=ids[order],
+        y_true=labels[order],
+        y_pred=brought.y_pred[order],
+        probabilities=None if brought.probabilities is None else brought.probabilities[order],
+        logits=None if brought.logits is None else brought.logits[order],
+    )
