@@ -32,8 +32,8 @@ def test_it_reads_back_and_holds_the_tables_with_typed_cells(made):
     assert len(report.tables["intervals"]) == len(rows)
     assert report.tables["intervals"][0]["estimate"] == pytest.approx(float(rows.iloc[0]["estimate"]), abs=1e-9)
     assert isinstance(report.tables["runs"][0]["dirty"], bool)
-    failed = [row for row in report.tables["runs"] if row["status"] == "failed"]
-    assert failed[0]["epoch_best_on_val"] is None
+    ended = [row for row in report.tables["runs"] if row["status"] == "ok"]
+    assert ended[0]["error"] is None
 
 
 def test_every_block_that_people_read_is_in_it(made):
