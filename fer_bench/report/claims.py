@@ -8,6 +8,7 @@ from fer_bench.report import words
 from fer_bench.report.blocks import Section, Table
 from fer_bench.report.grid import Grid
 from fer_bench.report.main_table import metric_with_interval
+from fer_bench.stats.saying import without_link
 
 
 def section(grid: Grid) -> Section:
@@ -19,16 +20,25 @@ def claims(grid: Grid) -> Table:
     """Make the table of claims."""
     table = grid.tables["verdicts"]
     rows = [_row(grid, row) for _, row in table.iterrows()]
-    columns = ["method", "data set", "metric", "published", "where", "selected by", "ours", "seeds", "verdict", "why"]
+    columns = [
+        "method", "data set", "metric", "published", "where", "selected by", "ours", "one more run", "seeds", "verdict",
+        "why",
+    ]  # fmt: skip
     levels = sorted({float(level) for level in table["level"].dropna()})
     return Table(
         name="claims",
         cells=pd.DataFrame(rows, columns=columns),
         caption="Published numbers and ours. "
-        + (f"Brackets: {words.listed([words.coverage(level) for level in levels])} intervals. " if levels else "")
+        + (
+            f"Brackets: {words.listed([words.coverage(level) for level in levels])} intervals of the mean over seeds; "
+            "one more run: where one run more would land, by which claims are judged. "
+            if levels
+            else ""
+        )
         + "Selected by: the rule that picked the published checkpoint, as far as paper and code say.",
         wrapped=frozenset({"method", "data set", "metric", "where", "selected by", "verdict", "why"}),
-        right=frozenset({"published", "ours", "seeds"}),
+        right=frozenset({"published", "ours", "one more run", "seeds"}),
+        shared=frozenset({"metric"}),
         note="A verdict is about the number under the recipe and weights of the main table. "
         f"{grid.params.report.scale.strip()}",
         empty="No published claim is on record for these methods and data sets.",
@@ -46,7 +56,15 @@ def _row(grid: Grid, row: "pd.Series[Any]") -> dict[str, str]:
         "where": words.text(row["where"]),
         "selected by": words.text(row["claimed_selection"]),
         "ours": words.NONE if pd.isna(row["estimate"]) else metric_with_interval(row, share=True),
+        "one more run": _one_run(row),
         "seeds": words.count(row["n_seeds"]),
         "verdict": words.text(row["verdict"]),
-        "why": words.text(row["reason"]),
+        "why": words.text(without_link(str(row["reason"]), row["link"])),
     }
+
+
+def _one_run(row: "pd.Series[Any]") -> str:
+    if pd.isna(row["predicted_low"]):
+        return words.NONE
+    low, high = float(row["predicted_low"]), float(row["predicted_high"])
+    return f"{words.percent(low, unit=False)} to {words.percent(high)}"
