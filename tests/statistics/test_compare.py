@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from fer_bench import params
@@ -11,7 +10,6 @@ from fer_bench.cli import compare
 from fer_bench.errors import FerBenchError
 from fer_bench.stats import comparing, scoring, wording
 from fer_bench.stats.pairs import Predicted, Settings, compare_methods
-from fer_bench.tables.comparisons import comparisons
 
 SETTINGS = Settings(("accuracy", "macro_f1"), 0.95, 0.005, 300, 0, None)
 
@@ -40,7 +38,7 @@ def test_all_pairs_are_compared_within_named_families(scored_grid):
     scored_grid()
     table = compared()
     assert len(table) == 3 * 2
-    assert set(table["family"]) == {f"synthetic, {name}: all pairs of 3 methods" for name in ("accuracy", "macro_f1")}
+    assert set(table["family"]) == {f"{name}: all pairs of 3 methods on synthetic" for name in ("accuracy", "macro_f1")}
     assert (table["family_size"] == 3).all()
     assert (table["selection"] == "best_on_val").all()
 
