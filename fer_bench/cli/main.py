@@ -45,6 +45,7 @@ def _register() -> None:
         report,
         run,
         score,
+        selftest,
         sources,
         verdict,
     )
@@ -65,6 +66,7 @@ def _register() -> None:
     app.command("verdict")(verdict.verdict)
     app.command("report")(report.report)
     app.command("lint")(lint.lint)
+    app.add_typer(selftest.app, name="selftest")
 
 
 _register()
