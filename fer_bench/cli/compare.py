@@ -86,7 +86,8 @@ def compare(
         marks = audits.marks(grid.prepare, audits.read_all(grid.prepare, grid.results)).values()
         notes = tuple(f"Data: {mark}." for mark in marks)
     said = [wording.in_words(table), *wording.signatures(table)]
-    parts: list[pd.DataFrame | list[str]] = [wording.standing(ranked), wording.printable(table), list(notes), said]
+    head = [wording.heading(table)]
+    parts: list[pd.DataFrame | list[str]] = [head, wording.standing(ranked), wording.printable(table), [*notes], said]
     print(printed.whole(table, parts, look), end="")
     for line in notes if look in {"csv", "json"} else ():
         say(line)

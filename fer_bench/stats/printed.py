@@ -1,6 +1,7 @@
 """Tables as text, Markdown, LaTeX, CSV or JSON: for a terminal, a pull request, a paper, a program."""
 
 import json
+import re
 import textwrap
 from pathlib import Path
 from typing import Literal, get_args
@@ -13,6 +14,7 @@ from fer_bench.errors import FerBenchError
 Format = Literal["text", "md", "latex", "csv", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 _ENDINGS: dict[str, Format] = {".txt": "text", ".md": "md", ".tex": "latex", ".csv": "csv", ".json": "json"}
+_WIDTH = 118
 _NUMBER = r"[+-]?[\d,]+(\.\d+)?( %)?|< 0\.001|.* \[.*\]|[+-]?[\d.]+ to [+-]?[\d.]+|"
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -77,9 +79,16 @@ def table(shown: pd.DataFrame, form: Literal["text", "md", "latex"]) -> str:
 def lines(said: list[str], form: Literal["text", "md", "latex"]) -> str:
     """Return lines that stand beside a table: comments in LaTeX, paragraphs in Markdown; no word is broken."""
     if form == "text":
-        return "\n".join(textwrap.fill(line, 118, break_long_words=False, break_on_hyphens=False) for line in said)
+        return "\n".join(map(_wrapped, said))
     held = [line for line in said if line]
     return "\n".join(f"% {line}" for line in held) if form == "latex" else "\n\n".join(map(_paragraph, held))
+
+
+def _wrapped(line: str) -> str:
+    """Break a line between words, not within "95 %" or "p = 0.01"."""
+    held = re.sub(r"(?<=\d) (?=%)|(?<=\bp) (?=[<=])|(?<=[<=]) (?=\d)", "\N{NO-BREAK SPACE}", line)
+    broken = textwrap.fill(held, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return broken.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _paragraph(line: str) -> str:

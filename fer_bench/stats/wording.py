@@ -56,7 +56,29 @@ def printable(table: pd.DataFrame) -> pd.DataFrame:
             "seeds": table["n_seeds"],
         }
     )
-    return shown.drop(columns="data set") if set(table["dataset"]) <= {"files"} else shown
+    return _without_constant(shown)
+
+
+def heading(table: pd.DataFrame) -> str:
+    """Return in one line what all comparisons have in common."""
+    if not len(table):
+        return ""
+    said = []
+    for name, words in (("dataset", "data set {}"), ("selection", "selection {}"), ("n_samples", "{:,} pictures")):
+        values = table[name].unique()
+        if len(values) == 1 and values[0] not in {"files", "?"}:
+            oracle = " (oracle: chosen on these pictures)" if values[0] == "best_on_test" else ""
+            said.append(words.format(values[0]) + oracle)
+    seeds = table["n_seeds"].unique()
+    if len(seeds) == 1:
+        said.append("one run of each method" if seeds[0] == 1 else f"{seeds[0]} seeds of each method")
+    return ", ".join(said)
+
+
+def _without_constant(shown: pd.DataFrame) -> pd.DataFrame:
+    """Return the table without what :func:`heading` says of all its rows."""
+    constant = [name for name in ("data set", "n", "seeds") if name in shown and len(set(shown[name])) == 1]
+    return shown.drop(columns=constant)
 
 
 def standing(ranks: pd.DataFrame) -> pd.DataFrame:
@@ -80,7 +102,7 @@ def standing(ranks: pd.DataFrame) -> pd.DataFrame:
             "seeds": ranks["n_seeds"],
         }
     )
-    return shown.drop(columns="data set") if set(ranks["dataset"]) <= {"files"} else shown
+    return _without_constant(shown)
 
 
 def in_words(table: pd.DataFrame) -> str:
