@@ -1,6 +1,5 @@
 """``fer-bench explain``: what a run's network makes of pictures."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,7 +21,10 @@ def explain(
     pictures: Annotated[int, typer.Option(min=1, help="Pictures whose features are asked for, at most.")] = PICTURES,
     faces: Annotated[
         bool,
-        typer.Option("--faces", help="Draw Grad-CAM on faces that may not be published, into results/GRID/private."),
+        typer.Option(
+            "--faces",
+            help="Keep the faces whatever the licence, in results/GRID/private, where the report then draws them.",
+        ),
     ] = False,
     params: ParamsFile = PARAMS,
 ) -> None:
@@ -30,7 +32,7 @@ def explain(
 
     Writes results/GRID/features/DATASET_METHOD.csv (a t-SNE map, and how pure each picture's neighbourhood is), .json
     (what of, and the purity with its interval) and .npz (the Grad-CAM maps). Faces are kept only where the data set's
-    licence lets them be shown.
+    licence lets them be shown; others on request, for your eyes only.
 
     \b
     Examples:
@@ -46,35 +48,29 @@ def explain(
 
     chosen = grid.run.seeds[0] if seed is None else seed
     asked = of_run(grid, dataset=dataset, method=method, seed=chosen, n=pictures)
-    if faces:
-        _draw(asked, grid.results / "private")
     path = features.write(asked.found, asked.table, asked.published, grid.results / "features")
-    _tell(asked)
+    for sentence in _said(asked):
+        say(f"{dataset} {method}: {sentence}")
+    if faces and asked.found.gradcam is not None:
+        private = features.stem(grid.results / "private", dataset, method).with_suffix(".npz")
+        features.write_maps(asked.maps, private)
+        say(f"wrote {private}, with faces: not for publication")
     wrote(path, then="fer-bench report")
 
 
-def _draw(asked: "Asked", folder: Path) -> None:
-    """Draw Grad-CAM on faces, where nothing is published from."""
-    from fer_bench.report import explained
-
-    name = explained.draw_private(asked.found, asked.maps, folder)
-    if name is not None:
-        say(f"wrote {folder / name}.pdf and .png: not for publication")
-
-
-def _tell(asked: "Asked") -> None:
+def _said(asked: "Asked") -> list[str]:
     """Say what was found, or why there is nothing."""
-    from fer_bench.report import words
-
     found = asked.found
-    for why in filter(None, (found.why, found.no_features and f"no features: {found.no_features}")):
-        say(f"{found.dataset} {found.method}: {why}")
-    if found.no_gradcam:
-        say(f"{found.dataset} {found.method}: no Grad-CAM: {found.no_gradcam}")
+    if found.why:
+        return [found.why]
+    said = [f"no features: {found.no_features}"] if found.no_features else []
     if found.features is not None:
-        each = found.features.purity
-        purity = words.level_with_interval(each.estimate, each.low, each.high)
-        say(
-            f"{found.dataset} {found.method}: {purity} of the {found.features.k} nearest neighbours share a picture's "
-            f"label (by chance {words.percent(found.features.chance)}; n = {found.n:,})"
+        held = found.features
+        estimate, low, high = (
+            f"{100 * share:.1f}" for share in (held.purity.estimate, held.purity.low, held.purity.high)
         )
+        said.append(
+            f"{estimate} % [{low}, {high}] of a picture's {held.k} nearest neighbours share its label "
+            f"(by chance {100 * held.chance:.1f} %; n = {found.n:,})"
+        )
+    return [*said, *([f"no Grad-CAM: {found.no_gradcam}"] if found.no_gradcam else [])]

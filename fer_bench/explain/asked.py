@@ -70,11 +70,11 @@ def of_run(params: Params, *, dataset: str, method: str, seed: int, n: int) -> A
     """
     cell = cells.resolve(params, dataset=dataset, method=method, seed=seed)
     if cell.method.build is None:
-        return _nothing(cell, f"{method} is fitted in one go: its runs keep nothing that could be asked")
+        return _nothing(cell, "fitted in one go, so that its runs keep nothing that could be asked")
     folder = params.cell(dataset, method, seed)
     record = cells.record_of(cell, folder)
     if record.status == "failed":
-        return _nothing(cell, f"training diverged for seed {seed}: no weights")
+        return _nothing(cell, f"training diverged for seed {seed}, which left no weights")
     selection = cell.protocol.headline
     epoch = record.selected[selection]
     torch.set_num_threads(cell.asked.threads)

@@ -1,7 +1,7 @@
 """What networks make of pictures: t-SNE maps of their features with the purity of neighbourhoods, and Grad-CAM maps.
 
 Drawn from what ``fer-bench explain`` left. Faces are drawn only where that kept them, which it does where the data
-set's licence lets faces be shown.
+set's licence lets faces be shown. Others that it kept on request are drawn into ``private/`` and shown nowhere.
 """
 
 from pathlib import Path
@@ -56,6 +56,7 @@ def section(grid: Grid, folder: Path) -> Section | None:
     blocks: list[Block] = [table(grid, kept)]
     with style.styled():
         for dataset in grid.datasets:
+            draw_private(grid, dataset)
             own = {method: each for method, each in kept[dataset].items() if _asked_for(grid, method)}
             features_of = {method: each for method, each in own.items() if each.found.features is not None}
             faces_of = {method: each for method, each in own.items() if _may_be_drawn(each)}
@@ -166,9 +167,11 @@ def _missing(grid: Grid, kept: dict[str, dict[str, Kept]]) -> list[str]:
         without = [grid.title(name) for name in grid.methods(dataset) if name not in own]
         if without:
             said.append(f"Not asked{on} (fer-bench explain): {words.listed(without)}.")
+        reasons: dict[str, list[str]] = {}
         for method, each in own.items():
-            why = each.found.why or each.found.no_features
-            said += [f"{grid.title(method)}{on}: {why}."] if why else []
+            if each.found.features is None:
+                reasons.setdefault(each.found.why or each.found.no_features, []).append(grid.title(method))
+        said += [f"No features{on}: {words.listed(names)} ({why})." for why, names in reasons.items()]
         if len({tuple(each.table["sample_id"]) for each in own.values() if each.found.features}) > 1:
             said.append(f"Methods{on} were asked on different pictures, so that their purities do not compare.")
     return said
@@ -275,23 +278,13 @@ def _n_right(maps: Maps) -> int:
     return int((maps.y_true == maps.y_pred).sum())
 
 
-def draw_private(found: Explained, maps: Maps, folder: Path) -> str | None:
-    """Draw one method's maps on faces whatever the licence says, into a folder that is not published.
-
-    Args:
-        found: The record.
-        maps: With the pictures.
-        folder: Where nothing is published from.
-
-    Returns:
-        The stem of the two files; None where there is no map.
-    """
-    if found.gradcam is None or maps.images is None:
-        return None
-    name = f"{slug(found.dataset)}_{slug(found.method)}_gradcam"
-    with style.styled():
-        _faces({found.method: maps}, folder, name)
-    return name
+def draw_private(grid: Grid, dataset: str) -> None:
+    """Draw what was kept of faces on request into ``private/``, which git ignores; the report does not show it."""
+    folder = grid.folder / "private"
+    kept = {method: features.stem(folder, dataset, method).with_suffix(".npz") for method in grid.methods(dataset)}
+    rows = {grid.title(method): features.read_maps(path) for method, path in kept.items() if path.exists()}
+    if rows:
+        _faces(rows, folder, f"{slug(dataset)}_gradcam")
 
 
 def _faces(rows: dict[str, Maps], folder: Path, name: str) -> None:

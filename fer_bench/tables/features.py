@@ -6,6 +6,9 @@ neighbours that have its label, among the features and on the map. The pictures 
 set. ``.json`` is an :class:`Explained`. ``.npz`` holds :class:`Maps`: Grad-CAM maps of a few pictures, and the
 pictures themselves only where the data set's licence lets faces be shown. A method that cannot be asked leaves all
 three, without rows, and says why.
+
+``private/<dataset>_<method>.npz``, made on request and ignored by git, holds the maps with the pictures whatever the
+licence says.
 """
 
 import zipfile
@@ -172,11 +175,17 @@ def write(found: Explained, table: pd.DataFrame, maps: Maps, folder: Path) -> Pa
     """
     base = stem(folder, found.dataset, found.method)
     features.write(table, base.with_suffix(".csv"))
-    arrays = {name: array for name, array in maps._asdict().items() if array is not None}
-    np.savez_compressed(base.with_suffix(".npz"), allow_pickle=False, **arrays)
+    write_maps(maps, base.with_suffix(".npz"))
     record = base.with_suffix(".json")
     record.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
     return record
+
+
+def write_maps(maps: Maps, path: Path) -> None:
+    """Write Grad-CAM maps, with the pictures where they are there; equal contents give equal bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {name: array for name, array in maps._asdict().items() if array is not None}
+    np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
 def read_record(path: Path) -> Explained:

@@ -15,7 +15,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 from baselines import conv_cut
-from fer_bench import params
+from fer_bench import params, registry
 from fer_bench.cli.main import app
 from fer_bench.datasets import _store
 from fer_bench.errors import FerBenchError
@@ -243,6 +243,20 @@ def test_a_network_without_a_linear_classifier_says_so():
     assert asked.find_classifier(net, Ready(torch.zeros(1, 3, 4, 4)), 3).name == "head.1"
 
 
+@pytest.mark.parametrize("name", registry.names("methods"))
+def test_every_method_shows_a_classifier_and_a_grid_or_names_them(name):
+    method = registry.load("methods", name)
+    if method.build is None:
+        pytest.skip("fitted in one go")
+    recipe = method.recipes["toy"]
+    net = method.build(recipe.options, n_classes=7, weights=Weights("none")).eval()
+    picture = torch.zeros(1, 3, recipe.training.image_size_px, recipe.training.image_size_px)
+    classifier, layer = asked.find_classifier(net, Ready(picture), 7), gradcam.find_layer(net, picture)
+    assert not isinstance(classifier, str), f"{name}: {classifier}"
+    assert not isinstance(layer, str), f"{name}: {layer}"
+    assert min(gradcam.grad_cam(net, layer, picture).places.shape) > 1
+
+
 # runs
 
 
@@ -391,12 +405,16 @@ def test_a_licence_that_forbids_faces_draws_none(grid, tmp_path):
     assert not (grid.results / "private").exists()
 
 
-def test_faces_on_request_go_to_the_private_folder_and_nowhere_else(grid):
+def test_faces_on_request_go_to_the_private_folder_and_nowhere_else(grid, tmp_path):
     forbid()
     assert fer_bench("conv_cut", "--dataset", "synthetic", "--faces").exit_code == 0
-    names = [path.name for path in sorted((grid.results / "private").iterdir())]
-    assert names == ["synthetic_conv_cut_gradcam.pdf", "synthetic_conv_cut_gradcam.png"]
     assert features.read_maps(base(grid).with_suffix(".npz")).images is None
+    section = shown(grid, tmp_path / "figures")
+    assert [path.name for path in sorted((grid.results / "private").iterdir())] == [
+        "synthetic_conv_cut.npz", "synthetic_gradcam.pdf", "synthetic_gradcam.png",
+    ]  # fmt: skip
+    assert not list((tmp_path / "figures").glob("*gradcam*"))
+    assert "gradcam" not in str(section)
 
 
 def test_the_report_draws_maps_and_faces_and_says_what_is_missing(grid, tmp_path):
@@ -405,7 +423,7 @@ def test_the_report_draws_maps_and_faces_and_says_what_is_missing(grid, tmp_path
     assert isinstance(table, blocks.Table)
     assert list(table.cells["method"]) == ["Conv-cut"]
     assert "Not asked (fer-bench explain): patt_lite." in table.note
-    assert "lbp_svm is fitted in one go" in table.note
+    assert "No features: lbp_svm (fitted in one go" in table.note
     assert "mean nothing" in maps.caption
     assert "[" in table.cells["purity"][0]
     assert "Conv-cut" in faces.alt
