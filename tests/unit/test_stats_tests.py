@@ -1,15 +1,18 @@
-"""McNemar, Holm, Wilson and the verdict of a margin, against statsmodels and by hand."""
+"""McNemar, Holm, Wilson, Cohen's kappa and the verdict of a margin, against statsmodels and by hand."""
 
 import numpy as np
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
+from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
+from fer_bench.metrics import cohen_kappa
+from fer_bench.stats.confusion import count
 from fer_bench.stats.decide import decide
 from fer_bench.stats.holm import holm
 from fer_bench.stats.interval import Interval
-from fer_bench.stats.mcnemar import detectable, exact, mcnemar
+from fer_bench.stats.mcnemar import detectable, exact, mcnemar, mid_p
 from fer_bench.stats.wilson import wilson
 
 
@@ -18,6 +21,32 @@ from fer_bench.stats.wilson import wilson
 def test_mcnemar_agrees_with_statsmodels(only_a, only_b):
     expected = reference_mcnemar([[100, only_a], [only_b, 9]], exact=True).pvalue
     assert exact(only_a, only_b) == pytest.approx(expected, abs=1e-10)
+
+
+@pytest.mark.parametrize(("only_a", "only_b"), [(1, 7), (3, 12), (40, 63), (5, 5), (20, 21)])
+def test_mid_p_agrees_with_statsmodels(only_a, only_b):
+    # mid-p = P(X <= k) + P(X <= k - 1), the mean of the exact p-values of k and of k - 1 among as many
+    few, many = sorted((only_a, only_b))
+    tables = ([[0, few], [many, 0]], [[0, few - 1], [many + 1, 0]])
+    exact_ones = [reference_mcnemar(table, exact=True).pvalue for table in tables]
+    expected = sum(exact_ones) / 2
+    if few == many:  # the exact p-value of a tie is cut at 1
+        expected = 1.0
+    assert mid_p(only_a, only_b) == pytest.approx(expected, abs=1e-10)
+
+
+def test_mid_p_is_the_published_one():
+    # Fagerland et al. (2013), airway hyper-responsiveness: 1 and 7 discordant pairs; exact 0.070, mid-p 0.039
+    assert (round(exact(1, 7), 3), round(mid_p(1, 7), 3)) == (0.070, 0.039)
+    assert mid_p(0, 0) == 1.0
+
+
+def test_cohens_kappa_agrees_with_statsmodels(rng):
+    y_true, y_pred = rng.integers(0, 7, size=(2, 500))
+    table = count(y_true, np.where(rng.random(500) < 0.6, y_true, y_pred), n_classes=7)
+    assert float(cohen_kappa.metric.of_confusion(table)) == pytest.approx(
+        cohens_kappa(table, return_results=False), abs=1e-10
+    )
 
 
 def test_mcnemar_counts_the_samples_on_which_exactly_one_is_right():
