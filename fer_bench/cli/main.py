@@ -42,6 +42,7 @@ def _register() -> None:
         ladder,
         lint,
         list_,
+        plan,
         report,
         run,
         score,
@@ -63,6 +64,7 @@ def _register() -> None:
     app.command("explain")(explain.explain)
     app.command("ladder")(ladder.ladder)
     app.command("compare")(compare.compare)
+    app.command("plan")(plan.plan)
     app.command("verdict")(verdict.verdict)
     app.command("report")(report.report)
     app.command("lint")(lint.lint)
