@@ -32,6 +32,7 @@ def _root(
 def _register() -> None:
     from fer_bench.cli import (
         adjust,
+        annotators,
         audit,
         compare,
         data,
@@ -63,6 +64,7 @@ def _register() -> None:
     app.command("adjust")(adjust.adjust)
     app.command("explain")(explain.explain)
     app.command("ladder")(ladder.ladder)
+    app.command("annotators")(annotators.annotators)
     app.command("compare")(compare.compare)
     app.command("plan")(plan.plan)
     app.command("verdict")(verdict.verdict)

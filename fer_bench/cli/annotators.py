@@ -1,0 +1,32 @@
+"""``fer-bench annotators``: how far scores hang on who labelled, and how a method stands to one annotator."""
+
+from fer_bench import params as params_file
+from fer_bench.cli._common import AsJson, ParamsFile, say, show, wrote
+
+
+def annotators(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = False) -> None:
+    """Redraw the annotators' votes, and set every method beside one annotator judged by the others.
+
+    Reads results/GRID/predicted, runs.csv, intervals.csv and audits/DATASET_reported.csv; writes
+    results/GRID/annotators.csv, without rows where no data set has votes. Needs neither torch nor pictures nor the
+    runs.
+
+    \b
+    Examples:
+      fer-bench annotators
+      fer-bench annotators --params grids/ferplus_cpu.yaml
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    from fer_bench.stats import annotating
+    from fer_bench.tables.annotators import annotators as schema
+
+    grid = params_file.read(params)
+    table = annotating.annotate(grid, say=say)
+    if not len(table):
+        say(f"no data set of {grid.grid} has votes of annotators and a run that ended well: the table has no rows")
+    if as_json or len(table):
+        show(table if as_json else annotating.printable(table), as_json=as_json)
+    for sentence in [] if as_json else annotating.sentences(table):
+        print(sentence)
+    target = grid.results / "annotators.csv"
+    schema.write(table, target)
+    wrote(target, then="fer-bench compare")
