@@ -1,5 +1,6 @@
 """What fer-bench explain asks, of what, what it leaves, and what the report draws of it."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -21,7 +22,7 @@ from fer_bench.datasets import _store
 from fer_bench.errors import FerBenchError
 from fer_bench.explain import asked, gradcam, purity
 from fer_bench.expressions import EXPRESSIONS
-from fer_bench.method import Weights
+from fer_bench.method import Phase, Weights
 from fer_bench.params import Score
 from fer_bench.report import blocks, explained
 from fer_bench.report.grid import Grid, Shown
@@ -318,11 +319,28 @@ def test_what_a_run_leaves(grid):
     assert len(maps.images) == found.gradcam.n == len(set(maps.y_true))
 
 
+def predicted(grid):
+    """What the run predicted, by sample."""
+    stored = pd.read_csv(grid.cell("synthetic", "conv_cut", 0) / "predictions.csv", dtype={"sample_id": "string"})
+    return stored[stored["selection"] == "best_on_val"].set_index("sample_id")["y_pred"]
+
+
 def test_what_a_run_answers_is_what_it_predicted(grid):
     table = features.features.read(base(grid).with_suffix(".csv")).set_index("sample_id")
-    stored = pd.read_csv(grid.cell("synthetic", "conv_cut", 0) / "predictions.csv", dtype={"sample_id": "string"})
-    stored = stored[stored["selection"] == "best_on_val"].set_index("sample_id")["y_pred"]
-    assert (table["y_pred"] == stored.loc[table.index]).all()
+    assert (table["y_pred"] == predicted(grid).loc[table.index]).all()
+
+
+def test_of_a_frozen_trunk_the_stored_features_are_asked_as_in_the_run(grid, monkeypatch):
+    toy = conv_cut.RECIPES["toy"]
+    phases = (Phase(epochs=1, lr=1e-3, trunk="frozen"),)
+    frozen = dataclasses.replace(toy, training=dataclasses.replace(toy.training, phases=phases))
+    monkeypatch.setitem(conv_cut.RECIPES, "toy", frozen)
+    carry_out(grid, dataset="synthetic", method="conv_cut", seed=0)
+    stored = sorted(Path(".fer-bench/features").iterdir())
+    found = asked.of_run(grid, dataset="synthetic", method="conv_cut", seed=0, n=40)
+    assert sorted(Path(".fer-bench/features").iterdir()) == stored
+    table = found.table.set_index("sample_id")
+    assert (table["y_pred"] == predicted(grid).loc[table.index]).all()
 
 
 def test_the_pictures_are_the_same_for_all_methods_and_stratified(grid):
