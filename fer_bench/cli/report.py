@@ -25,7 +25,6 @@ def report(
 
     \b
     Examples:
-      fer-bench report
       fer-bench report --open
       fer-bench report --params params.yaml --pdf
     """  # noqa: D301 - click's mark for lines that stay as they are
