@@ -3,6 +3,7 @@
 import pandas as pd
 
 from fer_bench import registry
+from fer_bench.stats import signature
 from fer_bench.tables.comparisons import comparisons
 
 _POINTS = (0.0, 1.0)  # the range of metrics whose differences are printed in points
@@ -21,9 +22,10 @@ def title(name: str) -> str:
 
 
 def in_points(name: str) -> bool:
-    """Say whether a metric is a share, so that its differences are points."""
+    """Say whether a metric is a share, so that its differences are points; a divergence from 0 to 1 is none."""
     file, _ = registry.metric_of(name)
-    return tuple(registry.load("metrics", file).range) == _POINTS
+    metric = registry.load("metrics", file)
+    return tuple(metric.range) == _POINTS and not getattr(metric, "needs_votes", False)
 
 
 def printable(table: pd.DataFrame) -> pd.DataFrame:
@@ -128,8 +130,13 @@ def in_words(table: pd.DataFrame) -> str:
 
 
 def signatures(table: pd.DataFrame) -> list[str]:
-    """Return the signatures of a comparisons table, each once."""
-    return list(dict.fromkeys(table["signature"].dropna().astype(str)))
+    """Return the signatures of a table, each once; of those that differ in resamples alone, that with the most."""
+    found: dict[signature.Signature, int] = {}
+    for text in table["signature"].dropna().unique():
+        told = signature.parse(str(text))
+        n_resamples = int(told.b) if told.b.isdecimal() else 0
+        found[told._replace(b="")] = max(n_resamples, found.get(told._replace(b=""), 0))
+    return [str(told._replace(b=str(n_resamples))) for told, n_resamples in found.items()]
 
 
 def _of_comparisons(table: pd.DataFrame) -> pd.DataFrame:
