@@ -23,25 +23,14 @@ def section(grid: Grid, table: pd.DataFrame, folder: Path | None = None) -> Sect
     """
     blocks: list[Text | Table | Figure] = [_table(grid, table)]
     reasons: dict[str, list[str]] = {}
-    for metric in dict.fromkeys(table["metric"]):
-        found = over_datasets(grid, table, str(metric))
+    for metric, found in ranks.over_datasets(table).items():
         if isinstance(found, str):
-            reasons.setdefault(found, []).append(_title(grid, str(metric)))
+            reasons.setdefault(found, []).append(_title(grid, metric))
             continue
-        drawn = None if folder is None else diagram(found, _title(grid, str(metric)), str(metric), grid, folder)
-        blocks += [Text(_in_words(grid, found, str(metric))), *([drawn] if drawn else [])]
+        drawn = None if folder is None else diagram(found, _title(grid, metric), metric, grid, folder)
+        blocks += [Text(_in_words(grid, found, metric)), *([drawn] if drawn else [])]
     blocks += [Text(f"{why[:1].upper()}{why[1:]} ({words.listed(titles)}).") for why, titles in reasons.items()]
     return Section(title="Ranks", blocks=tuple(blocks))
-
-
-def over_datasets(grid: Grid, table: pd.DataFrame, metric: str) -> CriticalDifference | str:
-    """Return what a critical-difference diagram of one metric shows, or why there is none."""
-    rows = table[table["metric"] == metric]
-    scores = rows.astype({"estimate": float}).pivot_table(index="dataset", columns="method", values="estimate")
-    shown = grid.metrics.get(metric)
-    return ranks.critical_difference(
-        scores, higher_is_better=shown.higher_is_better if shown else True, level=grid.level
-    )
 
 
 def _title(grid: Grid, metric: str) -> str:

@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from fer_bench import seeds
+from fer_bench import registry, seeds
 from fer_bench.metrics import Metric, SoftMetric
 from fer_bench.stats import crossed, measuring
 from fer_bench.stats.holm import holm
@@ -235,6 +235,43 @@ def critical_difference(
         distance,
         _cliques([str(name) for name in complete.columns], order, lambda i, j: bool(apart[i, j])),
     )
+
+
+def over_datasets(table: pd.DataFrame) -> dict[str, CriticalDifference | str]:
+    """Return, by metric of a ranks table, what a critical-difference diagram shows, or why there is none.
+
+    Args:
+        table: The ranks table.
+    """
+    found: dict[str, CriticalDifference | str] = {}
+    for metric in dict.fromkeys(str(name) for name in table["metric"]):
+        rows = table[table["metric"] == metric].astype({"estimate": float})
+        found[metric] = critical_difference(
+            rows.pivot_table(index="dataset", columns="method", values="estimate"),
+            higher_is_better=registry.load("metrics", registry.metric_of(metric)[0]).higher_is_better,
+            level=float(rows["level"].iloc[0]),
+        )
+    return found
+
+
+def in_words(table: pd.DataFrame) -> list[str]:
+    """Return lines on what the ranks of several data sets say together, or why they say nothing.
+
+    Args:
+        table: The ranks table.
+    """
+    said = []
+    for metric, found in over_datasets(table).items():
+        if isinstance(found, str):
+            said.append(f"{found[:1].upper()}{found[1:]}.")
+            continue
+        joined = next((clique for clique in found.cliques if found.methods[0] in clique), found.methods[:1])
+        said.append(
+            f"{metric}, mean ranks over {found.n_datasets} data sets: {found.methods[0]} leads with "
+            f"{found.mean_ranks[0]:.1f} (Friedman's p = {found.p:.2g}); not told apart from it "
+            f"({found.test}): {', '.join(joined[1:]) or 'none'}."
+        )
+    return list(dict.fromkeys(said))
 
 
 def friedman(places: np.ndarray) -> float:

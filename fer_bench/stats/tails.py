@@ -3,16 +3,16 @@ r"""p-values of two methods over few seeds that hold where a family's correction
 Satterthwaite's degrees of freedom take estimated mean squares for true ones. Where a few seeds lie close together by
 chance, the estimate of the seeds' part is too small and the degrees of freedom are too many, both at once. At 5 % the
 errors either way nearly cancel. Holm's first step over 15 pairs asks at 0.3 %, and there they do not: with six equal
-methods, 3 seeds and an effect of 0.8 points, some pair was told apart in 8 to 14 % of simulated families, and with 2
-seeds in 18 %.
+methods, 3 seeds and an effect of 0.8 points, some pair was told apart in 8 % of simulated families, and with 2 seeds in
+18 %.
 
 For a family, the standard error stays the interval's own, and the degrees of freedom are counted with mean squares that
 are at least what they are without any effect of the seed, :math:`MS_e`, and at least the mean of the two methods':
 
 .. math:: \nu = \frac{V^2}{V_b^2 / (n - 1) + \sum_m \max(MS_m, MS_{e,m}, \overline{MS})^2 / (S^2 n^2 (S - 1))}
 
-so that they are never more than the interval's. The price is power with 2 or 3 seeds; with 5 it is hardly seen.
-``fer-bench selftest stats`` counts both.
+so that they are never more than the interval's; families then err in 4 %. The price is power with 2 or 3 seeds; with 5
+it is hardly seen. ``fer-bench selftest stats`` counts the errors.
 
 What is resampled: nothing. What is held fixed: as in :mod:`fer_bench.stats.two_way`. When it misleads: with 3 seeds and
 a dozen methods whose seeds differ by far more than a point, families still err in 6 % instead of 5.

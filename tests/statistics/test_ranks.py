@@ -181,5 +181,12 @@ def test_the_section_draws_a_diagram_over_five_data_sets_or_more(grid, tmp_path)
     assert {path.suffix for path in tmp_path.iterdir()} == {".pdf", ".png"}
 
 
+def test_the_program_says_it_in_a_line():
+    assert ranks.in_words(stored(SCORES.iloc[:1])) == ["No critical-difference diagram: 1 data set, needs 5 or more."]
+    (line,) = ranks.in_words(stored(SCORES))
+    assert line.startswith("accuracy, mean ranks over 8 data sets: a leads with 1.1 (Friedman's p = ")
+    assert line.endswith("not told apart from it (Wilcoxon's signed ranks, Holm): b.")
+
+
 def test_a_section_without_ranks_is_empty_and_no_error(grid):
     assert ranked.section(grid, stored(SCORES).iloc[:0]).blocks[0].cells.empty
