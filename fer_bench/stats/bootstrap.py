@@ -1,29 +1,60 @@
-"""Percentile bootstrap of one run's metric by counts instead of rows, and of the difference of two runs.
+"""Bootstrap of one run's metric by counts instead of rows, and of the difference of two runs.
 
 A metric of the confusion matrix depends on the samples only through its K×K counts. Drawing n samples with
 replacement and counting has the same distribution as drawing the counts from a multinomial with the observed shares,
-so a resample costs K² draws whatever n is. Two runs on the same
-samples are compared on common draws of samples.
+so a resample costs K² draws whatever n is. A proportion of samples needs no draws: it has Wilson's interval. Two runs
+on the same samples are compared on common draws of samples.
 
 What is resampled: samples. What is held fixed: the checkpoint, and with it the seed and the training data.
 When it misleads: with few samples of an expression (below about 20), with samples that depend on each other (several
 pictures of one subject), and when read as if it covered training again with another seed.
 
 References:
-    Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
+    Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapters 13 (percentile) and 14 (BCa).
 """
 
+import math
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
+from scipy import stats
 
 from fer_bench.arrays import Confusion, Labels, Resamples
 from fer_bench.metrics import Metric, SoftMetric
 from fer_bench.stats.confusion import count, pessimistic
 from fer_bench.stats.interval import Interval, clipped
+from fer_bench.stats.jackknife import cell_values
+from fer_bench.stats.wilson import wilson
+
+How = Literal["percentile", "bca"]
 
 CHECKPOINT = "the checkpoint (seed, training data)"
 CHECKPOINTS = "these checkpoints (seeds, training data)"
+WILSON = "Wilson"
+NO_ERRORS = "no errors: Wilson's bound per expression"
+
+
+def draw(confusion: Confusion, *, n_resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw confusion matrices (b, k, k) as drawing samples with replacement gives them.
+
+    Args:
+        confusion: Counts; rows: true, columns: predicted.
+        n_resamples: Number of resamples.
+        rng: Source of the draws.
+
+    Raises:
+        ValueError: If the matrix is empty.
+    """
+    n_classes = len(confusion)
+    cells = np.flatnonzero(confusion)
+    counts = confusion.ravel()[cells]
+    if not len(cells):
+        message = "a confusion matrix without counts cannot be resampled"
+        raise ValueError(message)
+    drawn = np.zeros((n_resamples, n_classes * n_classes), dtype=np.int64)
+    drawn[:, cells] = rng.multinomial(counts.sum(), counts / counts.sum(), size=n_resamples)
+    return drawn.reshape(n_resamples, n_classes, n_classes)
 
 
 def resample(
@@ -44,21 +75,49 @@ def resample(
     Raises:
         ValueError: If the matrix is empty.
     """
-    n_classes = len(confusion)
-    cells = np.flatnonzero(confusion)
-    counts = confusion.ravel()[cells]
-    if not len(cells):
-        message = "a confusion matrix without counts cannot be resampled"
-        raise ValueError(message)
-    drawn = np.zeros((n_resamples, n_classes * n_classes), dtype=np.int64)
-    drawn[:, cells] = rng.multinomial(counts.sum(), counts / counts.sum(), size=n_resamples)
-    return np.asarray(of_confusion(drawn.reshape(n_resamples, n_classes, n_classes)), dtype=float)
+    return np.asarray(of_confusion(draw(confusion, n_resamples=n_resamples, rng=rng)), dtype=float)
 
 
 def one_run(
-    confusion: Confusion, metric: Metric, *, level: float, n_resamples: int, rng: np.random.Generator
+    confusion: Confusion,
+    metric: Metric,
+    *,
+    level: float,
+    n_resamples: int,
+    rng: np.random.Generator,
+    how: How = "percentile",
 ) -> Interval:
-    """Compute the percentile interval of one run's metric.
+    """Compute the interval of one run's metric: Wilson's for a proportion of samples, else by bootstrap.
+
+    Args:
+        confusion: Counts; rows: true, columns: predicted.
+        metric: The metric.
+        level: Coverage, e.g. 0.95.
+        n_resamples: Number of resamples.
+        rng: Source of the draws.
+        how: Which bootstrap interval.
+    """
+    if metric.proportion is not None:
+        successes, trials = metric.proportion(confusion)
+        return of_proportion(int(successes), int(trials), level=level)
+    drawn = draw(confusion, n_resamples=n_resamples, rng=rng)
+    return of_drawn(confusion, metric, drawn, level=level, how=how)
+
+
+def of_proportion(successes: int, trials: int, *, level: float) -> Interval:
+    """Return Wilson's interval of one run's proportion; without trials it is all of 0 to 1.
+
+    What is resampled: nothing; samples count as drawn. What is held fixed: the checkpoint. When it misleads: as
+    :func:`fer_bench.stats.wilson.wilson`.
+    """
+    low, high = wilson(successes, trials, level=level)
+    share = successes / max(trials, 1)
+    error = math.sqrt(share * (1 - share) / max(trials, 1))
+    return Interval(low, high, level, WILSON, "samples", CHECKPOINT, 0, error)
+
+
+def of_drawn(confusion: Confusion, metric: Metric, drawn: np.ndarray, *, level: float, how: How) -> Interval:
+    """Compute the interval of one run's metric from drawn confusion matrices.
 
     Where the run made no error, resampling shows no spread; the lower end is then
     :func:`fer_bench.stats.confusion.pessimistic`. A metric that the run fixes otherwise (mean recall of a constant
@@ -67,27 +126,108 @@ def one_run(
     Args:
         confusion: Counts; rows: true, columns: predicted.
         metric: The metric.
+        drawn: Of :func:`draw`; metrics may share it.
         level: Coverage, e.g. 0.95.
-        n_resamples: Number of resamples.
-        rng: Source of the draws.
+        how: Which bootstrap interval.
     """
-    values = resample(confusion, metric.of_confusion, n_resamples=n_resamples, rng=rng)
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    method = "multinomial bootstrap, percentile"
-    if confusion.trace() == confusion.sum():
-        low, method = (
-            pessimistic(confusion, metric.of_confusion, level=level),
-            "no errors: Wilson's bound per expression",
-        )
-    interval = Interval(
-        float(low), float(high), level, method, "samples", CHECKPOINT, n_resamples, float(values.std(ddof=1))
+    values = np.asarray(metric.of_confusion(drawn), dtype=float)
+    skewness = 0.0
+    if how == "bca":
+        cells, times = cell_values(confusion, metric.of_confusion)
+        skewness = acceleration(cells, times)
+    interval = of_values(
+        values,
+        float(metric.of_confusion(confusion)),
+        level=level,
+        how=how,
+        skewness=skewness,
+        name="multinomial bootstrap",
+        resampled="samples",
     )
+    if confusion.trace() == confusion.sum():
+        low = pessimistic(confusion, metric.of_confusion, level=level)
+        interval = interval._replace(low=low, method=NO_ERRORS)
     return clipped(interval, low=metric.range[0], high=metric.range[1])
 
 
+def of_values(
+    values: Resamples, estimate: float, *, level: float, how: How, skewness: float, name: str, resampled: str
+) -> Interval:
+    """Compute one run's percentile or BCa interval from resampled values; not cut at the ends of the metric's range.
+
+    BCa is undefined where all values lie on one side of the estimate, or where its adjusted quantiles pass through
+    infinity; the interval is then the percentile one, and its method says so.
+
+    Args:
+        values: The metric on each resample.
+        estimate: The metric.
+        level: Coverage, e.g. 0.95.
+        how: Which interval.
+        skewness: The acceleration, for BCa.
+        name: Of the bootstrap.
+        resampled: What was drawn.
+    """
+    shares = ((1 - level) / 2, (1 + level) / 2)
+    method = f"{name}, percentile"
+    if how == "bca":
+        adjusted = bca_shares(values, estimate, level=level, skewness=skewness)
+        shares = adjusted or shares
+        method = f"{name}, BCa" if adjusted else f"{name}, percentile (BCa is undefined here)"
+    low, high = np.quantile(values, shares)
+    error = float(values.std(ddof=1))
+    return Interval(float(low), float(high), level, method, resampled, CHECKPOINT, len(values), error)
+
+
+def bca_shares(values: Resamples, estimate: float, *, level: float, skewness: float) -> tuple[float, float] | None:
+    r"""Return the shares of the resampled values at which the BCa interval ends; None where it is undefined.
+
+    .. math:: \Phi\left(z_0 + \frac{z_0 + z_\alpha}{1 - a (z_0 + z_\alpha)}\right)
+
+    with :math:`z_0` the normal quantile of the share of values below the estimate (equal ones count half) and a the
+    acceleration.
+
+    Examples:
+        >>> bca_shares(np.arange(-50.0, 51.0), 0.0, level=0.95, skewness=0.0)
+        (0.025..., 0.975...)
+        >>> bca_shares(np.ones(50), 0.0, level=0.95, skewness=0.0) is None
+        True
+    """
+    below = float((values < estimate).mean() + (values == estimate).mean() / 2)
+    if not 0 < below < 1 or values.min() == values.max():
+        return None
+    z0 = float(stats.norm.ppf(below))
+    found = []
+    for share in ((1 - level) / 2, (1 + level) / 2):
+        end = z0 + float(stats.norm.ppf(share))
+        room = 1 - skewness * end
+        if room <= 0:
+            return None
+        found.append(float(stats.norm.cdf(z0 + end / room)))
+    return found[0], found[1]
+
+
+def acceleration(values: np.ndarray, times: np.ndarray) -> float:
+    r"""Return BCa's acceleration from jackknife pseudo-values: a sixth of their skewness over the root of their number.
+
+    .. math:: a = \frac{\sum_i (v_i - \bar v)^3}{6 \left(\sum_i (v_i - \bar v)^2\right)^{3/2}}
+
+    Args:
+        values: Distinct pseudo-values.
+        times: How often each occurs.
+
+    Returns:
+        0 where they are all the same.
+
+    Examples:
+        >>> round(acceleration(np.array([0.0, 1.0]), np.array([10, 90])), 4)
+        -0.0444
+    """
+    away = values - (times * values).sum() / times.sum()
+    spread = float((times * away**2).sum())
+    return float((times * away**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
+
+
 def paired(
-    drawn_a: Resamples, drawn_b: Resamples, metric: Metric | SoftMetric, *, level: float
-) -> tuple[Interval, float]:
     drawn_a: Resamples, drawn_b: Resamples, metric: Metric | SoftMetric, *, level: float
 ) -> tuple[Interval, float]:
     """Compute the percentile interval of A minus B for two runs on the same samples, and its p-value.
