@@ -132,6 +132,17 @@ def of_labels(names: Iterable[str], *, n_classes: int) -> dict[str, Metric]:
     return found
 
 
+def labels_only(names: Iterable[str], *, n_classes: int) -> dict[str, Metric]:
+    """Return those of the metrics, as :func:`named` gives them, for which predicted labels are enough.
+
+    Examples:
+        >>> list(labels_only(["accuracy", "log_loss"], n_classes=7))
+        ['accuracy']
+    """
+    found = named(names, n_classes=n_classes)
+    return {name: metric for name, metric in found.items() if not isinstance(metric, SoftMetric)}
+
+
 def _of_expression(metric: Metric, index: int, expression: str) -> Metric:
     whole = metric.proportion
     return replace(

@@ -3,6 +3,9 @@
 A reported sample counts as a twin where the audit found the same photograph, exact or near, in a split that the
 protocol trains on, with a label; a picture that the label rule drops never trains. Where the protocol sets part of a
 split aside, or ``run.train_share`` uses only a share of it, its twins count all the same.
+
+Metrics of probabilities are left out: the tables hold predicted labels. Samples count as independent here, also where
+persons are known.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +18,7 @@ import pandas as pd
 from fer_bench import registry, seeds
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import expressions
-from fer_bench.metrics import Metric
+from fer_bench.metrics import Metric, labels_only
 from fer_bench.params import Params, Score
 from fer_bench.protocols import Protocol
 from fer_bench.stats import bootstrap
@@ -59,7 +62,6 @@ def adjust(params: Params, *, say: Say) -> pd.DataFrame:
             about other samples than the predictions.
     """
     protocol = registry.load("protocols", params.run.protocol)
-    metrics = {name: registry.load("metrics", name) for name in params.score.metrics}
     held = runs_of(params)
     rows = []
     for dataset in params.prepare:
@@ -71,6 +73,7 @@ def adjust(params: Params, *, say: Say) -> pd.DataFrame:
         _complete(table, ended, dataset=dataset, headline=protocol.headline)
         twins = twins_of(table, params.results / "audits" / f"{dataset}_twins.csv", dataset, protocol)
         n_classes = int(ended["n_classes"].iloc[0])
+        metrics = labels_only(params.score.metrics, n_classes=n_classes)
         for (method, selection), (run_seeds, y_pred) in groups(table).items():
             rows += _rows(
                 table["y_true"].to_numpy(),
@@ -236,7 +239,9 @@ def _scored(
     estimate = float(np.mean([float(metric.of_confusion(matrix)) for matrix in matrices]))
     if len(matrices) == 1:
         resamples = settings.n_resamples
-        interval = bootstrap.one_run(matrices[0], metric, level=settings.level, n_resamples=resamples, rng=rng)
+        interval = bootstrap.one_run(
+            matrices[0], metric, level=settings.level, n_resamples=resamples, rng=rng, how=settings.one_run
+        )
     elif len(y_true) > 1:
         interval = over_seeds(y_true, y_pred, metric, n_classes=n_classes, level=settings.level)
     else:

@@ -5,6 +5,9 @@ and the one chosen on the reported samples to the same checkpoint with pictures 
 release lists them, sorted by class. Each step changes one thing and keeps what the steps above changed. Label rules
 stand apart: they change the true labels of the honest answer. Everything comes from predicted expressions; the orders
 are those that ``fer-bench audit batch`` asked for.
+
+Metrics of probabilities are left out: the tables hold predicted labels. Samples count as independent here, also where
+persons are known.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from fer_bench import card, registry, seeds
+from fer_bench import card, seeds
 from fer_bench.errors import FerBenchError
-from fer_bench.metrics import Metric
+from fer_bench.metrics import Metric, labels_only
 from fer_bench.params import Params
 from fer_bench.stats import within
 from fer_bench.stats.comparing import runs_of
@@ -110,7 +113,6 @@ def climb(params: Params, *, say: Say) -> tuple[pd.DataFrame, pd.DataFrame]:
         FerBenchError: If the grid was not scored since it changed, or a table of orders is about other samples,
             labels, seeds or weights than the predictions.
     """
-    metrics = {name: registry.load("metrics", name) for name in params.compare.metrics}
     ladders: list[dict[str, object]] = []
     gained: list[dict[str, object]] = []
     for held in _held(params):
@@ -121,7 +123,7 @@ def climb(params: Params, *, say: Say) -> tuple[pd.DataFrame, pd.DataFrame]:
             )
         way = Way(held.n_classes, params.score.level, params.score.n_resamples)
         place: dict[str, object] = {"dataset": held.dataset, "method": held.method, "level": way.level}
-        for name, metric in metrics.items():
+        for name, metric in labels_only(params.compare.metrics, n_classes=held.n_classes).items():
             gained += [{**place, "metric": name, **row} for row in _gains(held, metric, way, params.score.seed)]
             ladders += [{**place, "metric": name, **row} for row in _ladder(held, metric, way, params.score.seed)]
     return ladder.frame(ladders), gains.frame(gained)

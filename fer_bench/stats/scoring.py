@@ -1,28 +1,35 @@
 """From the runs of a grid to its tables: runs, scores, intervals, confusions, histories, predicted expressions.
 
-Nothing here needs pictures: a run's predictions carry the true labels. Everything is read and checked before anything
-is written, so that an error leaves earlier results as they were.
+Nothing here needs pictures: a run's predictions carry the true labels, and ``audits/<dataset>_reported.csv`` persons
+and votes where they are known. Everything is read and checked before anything is written, so that an error leaves
+earlier results as they were. Where the runs themselves are not here, :func:`stored` scores what their tables hold.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
-from fer_bench import registry, seeds
+from fer_bench import metrics, registry, seeds
 from fer_bench.errors import FerBenchError
 from fer_bench.metrics import Answers, Metric
 from fer_bench.params import MethodChoice, Params, Score
-from fer_bench.stats import bootstrap, measuring, two_way
-from fer_bench.stats.confusion import count_seeds, pessimistic
-from fer_bench.stats.interval import Interval, clipped
-from fer_bench.tables import predicted, predictions, runs
+from fer_bench.stats import estimating, measuring, signature, two_way
+from fer_bench.stats.confusion import count_seeds
+from fer_bench.stats.interval import Interval
+from fer_bench.stats.signature import Signature
+from fer_bench.tables import predicted, predictions, reported, runs
 from fer_bench.tables.confusions import confusions as confusions_schema
 from fer_bench.tables.history import history as history_schema
 from fer_bench.tables.intervals import intervals as intervals_schema
 from fer_bench.tables.scores import scores as scores_schema
+
+Logits = dict[str, np.ndarray]
+"""By column of the table of predicted expressions: (n, k)."""
 
 
 class Scored(NamedTuple):
@@ -35,6 +42,7 @@ class Scored(NamedTuple):
         confusions: Counts, zeros left out.
         history: Epochs of all runs.
         predicted: By data set, also of those without a run that ended well.
+        from_runs: Whether runs, history and predicted come from the runs; else they are those stored, and stay so.
     """
 
     runs: pd.DataFrame
@@ -43,18 +51,34 @@ class Scored(NamedTuple):
     confusions: pd.DataFrame
     history: pd.DataFrame
     predicted: dict[str, pd.DataFrame]
+    from_runs: bool = True
 
 
-class Run(NamedTuple):
-    """One run that ended well, as far as scoring needs it.
+class Known(NamedTuple):
+    """What is known of a data set's reported samples, in the order of its predictions.
 
     Attributes:
-        n_classes: Expressions told apart.
-        y_pred: By selection, in the order of the data set's ids.
+        sample_ids: (n,) ids.
+        y_true: (n,) true labels.
+        votes: (n, v) annotators' votes; None where they are not known, or no metric asks for them.
+        subjects: (n,) persons, as indices; None where drawing persons is drawing samples, or they are not known.
     """
 
+    sample_ids: list[str]
+    y_true: np.ndarray
+    votes: np.ndarray | None
+    subjects: np.ndarray | None
+
+
+class _Told(NamedTuple):
+    """What the runs table, or a run's record, says of a method's runs on a data set."""
+
     n_classes: int
-    y_pred: dict[str, np.ndarray]
+    label_rule: str
+    protocol: str
+
+
+_Rows = dict[str, list[dict[str, object]]]  # by table
 
 
 def score(params: Params) -> Scored:
@@ -64,25 +88,21 @@ def score(params: Params) -> Scored:
         params: The grid.
 
     Raises:
-        FerBenchError: If cells are missing (all are listed), stale, or disagree about ids or true labels; or a table
-            does not fit.
+        FerBenchError: If cells are missing (all are listed), stale, or disagree about ids or true labels; a table does
+            not fit; or a metric is measured against votes that are not known.
     """
     records = _records(params)
-    metrics = {name: registry.load("metrics", name) for name in params.score.metrics}
-    rows: dict[str, list[dict[str, object]]] = {"scores": [], "intervals": [], "confusions": []}
+    rows: _Rows = {"scores": [], "intervals": [], "confusions": []}
     by_dataset = {}
     for dataset in params.prepare:
         ended = {key: record for key, record in records.items() if key[0] == dataset and record.status == "ok"}
-        table = _gather(params, dataset, ended)
+        table, logits = _gather(params, dataset, ended)
         by_dataset[dataset] = table
-        for (method, selection), (run_seeds, y_pred) in groups(table).items():
-            n_classes = records[dataset, method, run_seeds[0]].n_classes
-            place = {"dataset": dataset, "method": method, "selection": selection}
-            found = _score_group(
-                table["y_true"].to_numpy(), y_pred, run_seeds, metrics, params.score, place=place, n_classes=n_classes
-            )
-            for name, new in found.items():
-                rows[name] += new
+        told = {
+            method: _Told(record.n_classes, record.label_rule, record.protocol)
+            for (_, method, _), record in ended.items()
+        }
+        _score_dataset(params, dataset, table, rows, told=told, logits=logits)
     return Scored(
         runs.runs.frame([runs.row(record) for record in records.values()]),
         scores_schema.frame(rows["scores"]),
@@ -93,24 +113,71 @@ def score(params: Params) -> Scored:
     )
 
 
+def stored(params: Params) -> Scored:
+    """Score a grid anew from its committed tables, where the runs themselves are not here.
+
+    Scores, intervals and confusions are those that :func:`score` makes of the same runs.
+
+    Args:
+        params: The grid.
+
+    Raises:
+        FerBenchError: If a table is missing, is not of this grid, or a metric needs probabilities, which the tables do
+            not hold.
+    """
+    table_of_runs = runs.runs.read(params.results / "runs.csv")
+    held = set(zip(table_of_runs["dataset"], table_of_runs["method"], table_of_runs["seed"].astype(int), strict=True))
+    expected = {(d, m, s) for d in params.prepare for m in params.methods for s in params.run.seeds}
+    if held != expected:
+        d, m, s = min(held ^ expected)
+        raise FerBenchError(
+            f"{params.results / 'runs.csv'} and the grid's parameters differ in {len(held ^ expected)} runs; "
+            f"first: {m} on {d} with seed {s}",
+            fix="name the parameters that the tables were made with, or carry the runs out: dvc repro",
+        )
+    rows: _Rows = {"scores": [], "intervals": [], "confusions": []}
+    by_dataset = {}
+    for dataset in params.prepare:
+        ended = table_of_runs[(table_of_runs["dataset"] == dataset) & (table_of_runs["status"] == "ok")]
+        path = params.results / "predicted" / f"{dataset}.csv"
+        by_dataset[dataset] = table = predicted.read(path)
+        _same_runs(table, ended, path)
+        told = {
+            str(method): _Told(int(own["n_classes"].iloc[0]), *(str(own[key].iloc[0]) for key in _Told._fields[1:]))
+            for method, own in ended.groupby("method")
+        }
+        _score_dataset(params, dataset, table, rows, told=told, logits=None)
+    history = params.results / "history.csv"
+    return Scored(
+        table_of_runs,
+        scores_schema.frame(rows["scores"]),
+        intervals_schema.frame(rows["intervals"]),
+        confusions_schema.frame(rows["confusions"]),
+        history_schema.read(history) if history.exists() else history_schema.frame([]),
+        by_dataset,
+        from_runs=False,
+    )
+
+
 def write(scored: Scored, folder: Path) -> None:
-    """Write a grid's tables into its folder of results."""
-    runs.runs.write(scored.runs, folder / "runs.csv")
+    """Write a grid's tables into its folder of results; those that were read from it stay as they are."""
     scores_schema.write(scored.scores, folder / "scores.csv")
     intervals_schema.write(scored.intervals, folder / "intervals.csv")
     confusions_schema.write(scored.confusions, folder / "confusions.csv")
+    if not scored.from_runs:
+        return
+    runs.runs.write(scored.runs, folder / "runs.csv")
     history_schema.write(scored.history, folder / "history.csv")
     for dataset, table in scored.predicted.items():
         predicted.write(table, folder / "predicted" / f"{dataset}.csv")
 
 
 def over_seeds(y_true: np.ndarray, y_pred: np.ndarray, metric: Metric, *, n_classes: int, level: float) -> Interval:
-    """Compute the interval of a metric's mean over seeds and samples.
+    """Compute the two-way interval of a metric's mean over seeds and samples, from predicted labels.
 
     What is resampled: nothing; the variance over seeds and samples is estimated (:mod:`fer_bench.stats.two_way`) from
     pseudo-values (:mod:`fer_bench.stats.jackknife`). What is held fixed: training data and recipe. When it misleads:
-    with two seeds it is very wide; where the metric is the same whatever is drawn it has no width; where no seed made
-    an error its lower end is :func:`fer_bench.stats.confusion.pessimistic`.
+    with two seeds it is very wide; where nothing varies see :mod:`fer_bench.stats.estimating`.
 
     Args:
         y_true: (n,) true labels.
@@ -119,12 +186,9 @@ def over_seeds(y_true: np.ndarray, y_pred: np.ndarray, metric: Metric, *, n_clas
         n_classes: Expressions.
         level: Coverage, e.g. 0.95.
     """
-    matrices = count_seeds(y_true, y_pred, n_classes=n_classes)
-    interval = two_way.one(two_way_parts(y_true, y_pred, metric, n_classes=n_classes), level=level)
-    if (y_pred == y_true).all():
-        low = pessimistic(matrices[0], metric.of_confusion, level=level)
-        interval = interval._replace(low=low, method="no errors: Wilson's bound per expression")
-    return clipped(interval, low=metric.range[0], high=metric.range[1])
+    return estimating.two_way_interval(
+        metric, [Answers(y_true, row) for row in y_pred], estimating.Way(n_classes, level, 0)
+    )
 
 
 def two_way_parts(y_true: np.ndarray, y_pred: np.ndarray, metric: Metric, *, n_classes: int) -> two_way.Components:
@@ -186,25 +250,33 @@ def _weights_fit(record: runs.RunRecord, choice: MethodChoice) -> bool:
     return record.weights == f"file:{Path(choice.weights).name}"
 
 
-def _gather(params: Params, dataset: str, ended: Mapping[tuple[str, str, int], runs.RunRecord]) -> pd.DataFrame:
-    """Put the predictions of a data set's runs side by side, checked against each other."""
+def _gather(
+    params: Params, dataset: str, ended: Mapping[tuple[str, str, int], runs.RunRecord]
+) -> tuple[pd.DataFrame, Logits]:
+    """Put the predictions of a data set's runs side by side, checked against each other; logits where asked for."""
     columns: dict[str, np.ndarray] = {}
+    logits: Logits = {}
     first: tuple[Path, pd.Series] | None = None
+    asked = bool(_soft(params.score.metrics))
     for (_, method, seed), record in ended.items():
         path = params.cell(dataset, method, seed) / "predictions.csv"
-        for selection, truth, y_pred in _selections(path, record, first):
+        for selection, rows in _selections(path, record, first):
+            truth = rows["y_true"]
             first = first or (path, truth)
             _same_truth(path, truth, *first)
-            columns[str(predicted.Column(method, seed, selection))] = y_pred
+            column = str(predicted.Column(method, seed, selection))
+            columns[column] = rows["y_pred"].to_numpy(dtype=int)
+            if asked:
+                logits[column] = rows.filter(regex="^logit_").to_numpy(dtype=float)
     truth = first[1] if first else pd.Series(dtype="Int64", index=pd.Index([], dtype="string"))
     base = {"sample_id": truth.index.to_numpy(), "y_true": truth.to_numpy(dtype=int)}
-    return pd.DataFrame({**base, **columns})
+    return pd.DataFrame({**base, **columns}), logits
 
 
 def _selections(
     path: Path, record: runs.RunRecord, first: tuple[Path, pd.Series] | None
-) -> Iterator[tuple[str, pd.Series, np.ndarray]]:
-    """Yield a run's selections with true labels by id and predicted labels, both in the order of the ids."""
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield a run's selections with their rows by id, in the order of the ids."""
     ids = None if first is None else set(first[1].index)
     table = predictions.read(path, n_classes=record.n_classes, sample_ids=ids)
     headline = registry.load("protocols", record.protocol).headline
@@ -227,7 +299,7 @@ def _selections(
                 f"{path}: {len(by_id)} samples under {selection}, but the run's record says {record.n_report}",
                 fix="run.json and predictions.csv are not of one run: carry it out again",
             )
-        yield str(selection), by_id["y_true"], by_id["y_pred"].to_numpy(dtype=int)
+        yield str(selection), by_id
 
 
 def _same_truth(path: Path, truth: pd.Series, first_path: Path, first: pd.Series) -> None:
@@ -255,43 +327,138 @@ def groups(table: pd.DataFrame) -> dict[tuple[str, str], tuple[list[int], np.nda
     }
 
 
+def _soft(names: Iterable[str]) -> list[str]:
+    """Return those of the metrics that predicted labels do not suffice for."""
+    return [name for name in names if metrics.needs(registry.load("metrics", registry.metric_of(name)[0])) != "labels"]
+
+
+def _same_runs(table: pd.DataFrame, ended: pd.DataFrame, path: Path) -> None:
+    """Check that a table of predicted expressions holds the runs that ended well, and no others."""
+    expected = set(zip(ended["method"], ended["seed"].astype(int), strict=True))
+    held = {(column.method, column.seed) for column in predicted.columns(table)}
+    differing = held ^ expected
+    if differing:
+        method, seed = min(differing)
+        raise FerBenchError(
+            f"{path} and runs.csv differ in {len(differing)} runs that ended well; first: {method} with seed {seed}",
+            fix="both are of one scoring: take them from one commit, or carry the runs out: dvc repro",
+        )
+
+
+def _known(params: Params, dataset: str, table: pd.DataFrame) -> Known:
+    """Return what is known of the reported samples.
+
+    Raises:
+        FerBenchError: If a metric is measured against votes that are not known.
+    """
+    ids = [str(name) for name in table["sample_id"]]
+    path = reported.path_of(params.results, dataset)
+    also = reported.read(path) if path.exists() else None
+    votes = None if also is None else reported.votes(also, ids)
+    asking = [
+        name
+        for name in _soft(params.score.metrics)
+        if metrics.needs(registry.load("metrics", registry.metric_of(name)[0])) == "votes"
+    ]
+    if asking and votes is None and ids:
+        why = "there is no such file" if also is None else "it has no votes for every reported sample"
+        raise FerBenchError(
+            f"{dataset}: {', '.join(asking)} is measured against annotators' votes, which {path} keeps; {why}",
+            fix=f"make it: fer-bench data audit {dataset}; or leave {', '.join(asking)} out of score.metrics",
+        )
+    subjects = None if also is None else estimating.persons(reported.subjects(also, ids))
+    return Known(ids, table["y_true"].to_numpy(dtype=int), votes if asking else None, subjects)
+
+
+def _score_dataset(
+    params: Params,
+    dataset: str,
+    table: pd.DataFrame,
+    rows: _Rows,
+    *,
+    told: Mapping[str, _Told],
+    logits: Logits | None,
+) -> None:
+    """Add the rows of a data set's methods; ``logits`` None: they are not kept, and labels must do."""
+    soft = _soft(params.score.metrics)
+    if logits is None and soft:
+        raise FerBenchError(
+            f"{', '.join(soft)}: needs probabilities, and stored tables hold predicted labels alone",
+            fix="leave it out of score.metrics, or score the runs themselves: fer-bench score",
+        )
+    known = _known(params, dataset, table)
+    for (method, selection), (run_seeds, y_pred) in groups(table).items():
+        of_run = told[method]
+        answers = []
+        for seed, row in zip(run_seeds, y_pred, strict=True):
+            scores = None if not logits else logits[str(predicted.Column(method, seed, selection))]
+            probabilities = None if scores is None else special.softmax(scores, axis=1)
+            answers.append(Answers(known.y_true, row, probabilities, known.votes))
+        place = {"dataset": dataset, "method": method, "selection": selection}
+        signed = Signature(
+            ds=dataset,
+            n=str(len(known.y_true)),
+            ids=signature.digest(known.sample_ids, known.y_true),
+            classes=str(of_run.n_classes),
+            rule=of_run.label_rule,
+            protocol=of_run.protocol,
+            selection=selection,
+        )
+        found = _score_group(
+            answers, run_seeds, params.score, place=place, n_classes=of_run.n_classes, known=known, signed=signed
+        )
+        for name, new in found.items():
+            rows[name] += new
+
+
 def _score_group(
-    y_true: np.ndarray,
-    y_pred: np.ndarray,
+    answers: list[Answers],
     run_seeds: list[int],
-    metrics: Mapping[str, Metric],
     settings: Score,
     *,
     place: dict[str, str],
     n_classes: int,
-) -> dict[str, list[dict[str, object]]]:
-    matrices = count_seeds(y_true, y_pred, n_classes=n_classes)
-    rows: dict[str, list[dict[str, object]]] = {"scores": [], "intervals": [], "confusions": []}
+    known: Known,
+    signed: Signature,
+) -> _Rows:
+    asked = metrics.named(settings.metrics, n_classes=n_classes)
+    matrices = count_seeds(known.y_true, np.stack([one.y_pred for one in answers]), n_classes=n_classes)
+    rows: _Rows = {"scores": [], "intervals": [], "confusions": []}
     for seed, matrix in zip(run_seeds, matrices, strict=True):
         for true, guess in np.argwhere(matrix):
             cell = {"y_true": int(true), "y_pred": int(guess), "count": int(matrix[true, guess])}
             rows["confusions"].append({**place, "seed": seed, **cell})
-    for name, metric in metrics.items():
-        values = np.asarray(metric.of_confusion(matrices), dtype=float)
-        for seed, matrix, value in zip(run_seeds, matrices, values, strict=True):
-            rng = seeds.generator(settings.seed, "interval", *place.values(), seed)  # the same draws for all metrics
-            interval = bootstrap.one_run(
-                matrix, metric, level=settings.level, n_resamples=settings.n_resamples, rng=rng
-            )
-            single = {**place, "metric": name, "n_samples": len(y_true)}
-            rows["scores"].append({**single, "seed": seed, "value": float(value)})
-            rows["intervals"].append({**single, **_interval_row(float(value), interval, [seed])})
-        if len(run_seeds) > 1:
-            interval = over_seeds(y_true, y_pred, metric, n_classes=n_classes, level=settings.level)
-            estimate = float(values.mean())
-            whole = {**place, "metric": name, "n_samples": len(y_true)}
-            rows["intervals"].append({**whole, **_interval_row(estimate, interval, run_seeds)})
+    way = estimating.Way(
+        n_classes, settings.level, settings.n_resamples, settings.one_run, settings.over_seeds, known.subjects
+    )
+
+    def stream(name: object) -> Callable[[], np.random.Generator]:  # the same for all metrics
+        return partial(seeds.generator, settings.seed, "interval", *place.values(), name)
+
+    singles = estimating.of_runs(
+        asked, answers, way, rngs=[stream(seed) for seed in run_seeds], common=stream("common")
+    )
+    whole = (
+        estimating.over_seeds(asked, answers, way, common=stream("common"), of_seeds=stream("seeds"))
+        if len(run_seeds) > 1
+        else {}
+    )
+    for name, metric in asked.items():
+        values = measuring.values(metric, answers, n_classes=n_classes)
+        shared: dict[str, object] = {**place, "metric": name, "n_samples": len(known.y_true)}
+        for seed, value, interval in zip(run_seeds, values, singles[name], strict=True):
+            rows["scores"].append({**shared, "seed": seed, "value": float(value)})
+            rows["intervals"].append({**shared, **_interval_row(float(value), interval, [seed], signed)})
+        if name in whole:
+            row = _interval_row(float(values.mean()), whole[name], run_seeds, signed)
+            rows["intervals"].append({**shared, **row})
     return rows
 
 
-def _interval_row(estimate: float, interval: Interval, run_seeds: list[int]) -> dict[str, object]:
+def _interval_row(estimate: float, interval: Interval, run_seeds: list[int], signed: Signature) -> dict[str, object]:
+    said = ";".join(str(seed) for seed in run_seeds)
     return {
-        "seeds": ";".join(str(seed) for seed in run_seeds),
+        "seeds": said,
         "estimate": estimate,
         "low": interval.low,
         "high": interval.high,
@@ -301,6 +468,7 @@ def _interval_row(estimate: float, interval: Interval, run_seeds: list[int]) -> 
         "held_fixed": interval.held_fixed,
         "n_seeds": len(run_seeds),
         "n_resamples": interval.n_resamples,
+        "signature": str(signed._replace(seeds=said, b=str(interval.n_resamples))),
     }
 
 

@@ -1,13 +1,17 @@
 """Scoring a grid: what is written, and what is refused."""
 
+import shutil
+
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from fer_bench import params
 from fer_bench.errors import FerBenchError
-from fer_bench.stats import scoring
-from fer_bench.tables import predicted
+from fer_bench.expressions import expressions
+from fer_bench.stats import scoring, signature
+from fer_bench.tables import predicted, reported
 
 
 def test_every_table_is_written_and_read_back(scored, tmp_path):
@@ -193,3 +197,129 @@ def test_a_table_of_predicted_expressions_with_a_foreign_column_is_refused(tmp_p
     path.write_text("sample_id,y_true,mine\na,0,1\n")
     with pytest.raises(FerBenchError, match="column mine names no run"):
         predicted.read(path)
+
+
+def logits_of(rng, y_pred):
+    found = rng.normal(size=(len(y_pred), 7))
+    found[np.arange(len(y_pred)), y_pred] = found.max(axis=1) + 0.5
+    return found
+
+
+def with_more(grid, *, metrics, votes=True, subjects=None, settings=""):
+    """Ask for other metrics, give every run other logits, and write what is known of the reported samples."""
+    file = grid.folder / "params.yaml"
+    text = yaml.safe_load(file.read_text())
+    text["score"] |= {"metrics": metrics, **(yaml.safe_load(settings) or {})}
+    text["compare"] = {"metrics": ["accuracy"]}
+    file.write_text(yaml.safe_dump(text, sort_keys=False))
+    rng = np.random.default_rng(4)
+    columns = [f"logit_{name}" for name in expressions(7)]
+
+    def edit(table):
+        table[columns] = logits_of(rng, table["y_pred"].to_numpy())
+        return table
+
+    for method in grid.methods:
+        for seed in grid.seeds:
+            grid.edit_predictions(method, seed, edit)
+    table = pd.DataFrame({"sample_id": [f"s{index:04d}" for index in range(grid.n)], "subject": subjects})
+    for index, name in enumerate((*expressions(8), "unknown") if votes else ()):
+        table[f"votes_{name}"] = rng.integers(0, 4, size=grid.n) * (index != 3)
+    reported.write(table, reported.path_of(grid.folder / "results/tiny", "synthetic"))
+
+
+def test_metrics_of_probabilities_come_from_the_runs_logits(fake_runs):
+    grid = fake_runs(methods={"lbp_svm": 0.7})
+    with_more(grid, metrics=["accuracy", "log_loss", "soft_cross_entropy", "recall"])
+    scored = scoring.score(params.read())
+    table = pd.read_csv(grid.cell("lbp_svm", 1) / "predictions.csv").query("selection == 'last'")
+    logits = table.filter(regex="^logit_").to_numpy()
+    own = np.take_along_axis(logits, table["y_true"].to_numpy()[:, None], axis=1)[:, 0]
+    expected = (np.log(np.exp(logits).sum(axis=1)) - own).mean()
+    row = scored.scores.query("seed == 1 and selection == 'last' and metric == 'log_loss'")
+    assert row["value"].item() == pytest.approx(expected, abs=1e-9)
+    assert set(scored.scores["metric"]) == {
+        "accuracy", "log_loss", "soft_cross_entropy", *(f"recall_{name}" for name in expressions(7)),
+    }  # fmt: skip
+    over = scored.intervals.query("n_seeds == 2")
+    assert set(over["metric"]) == set(scored.scores["metric"])
+    assert set(scored.intervals.query("metric == 'log_loss' and n_seeds == 1")["interval_method"]) == {
+        "bootstrap of samples, percentile"
+    }
+
+
+def test_a_metric_against_votes_that_nobody_gave_is_refused(fake_runs):
+    grid = fake_runs(methods={"lbp_svm": 0.7})
+    with_more(grid, metrics=["accuracy", "jensen_shannon"], votes=False)
+    with pytest.raises(FerBenchError, match=r"synthetic: jensen_shannon is measured against .*no votes") as caught:
+        scoring.score(params.read())
+    assert "fer-bench data audit synthetic" in caught.value.fix
+    reported.path_of(grid.folder / "results/tiny", "synthetic").unlink()
+    with pytest.raises(FerBenchError, match="there is no such file"):
+        scoring.score(params.read())
+
+
+def test_known_persons_are_drawn_and_not_their_pictures(fake_runs):
+    grid = fake_runs(methods={"lbp_svm": 0.7})
+    with_more(grid, metrics=["accuracy", "macro_f1"], subjects=[f"p{index // 5}" for index in range(150)])
+    assert set(scoring.score(params.read()).intervals["resampled"]) == {"persons", "seeds and persons"}
+    with_more(grid, metrics=["accuracy", "macro_f1"], subjects=[f"p{index}" for index in range(150)])
+    assert set(scoring.score(params.read()).intervals["resampled"]) == {"samples", "seeds and samples"}
+
+
+def test_the_grid_says_which_intervals_are_made(fake_runs):
+    grid = fake_runs(methods={"lbp_svm": 0.7})
+    with_more(grid, metrics=["accuracy", "macro_f1"], settings="{one_run: bca, over_seeds: crossed}")
+    found = scoring.score(params.read()).intervals.query("selection == 'last'").set_index(["metric", "n_seeds"])
+    assert found.loc[("macro_f1", 2), "interval_method"] == "crossed bootstrap, few seeds allowed for"
+    assert set(found.loc[("macro_f1", 1), "interval_method"]) == {"multinomial bootstrap, BCa"}
+    assert set(found.loc[("accuracy", 1), "interval_method"]) == {"Wilson"}
+
+
+def test_every_interval_says_what_it_is_an_interval_of(scored):
+    row = scored.intervals.query("method == 'lbp_svm' and selection == 'last' and metric == 'macro_f1'")
+    signed = [signature.parse(text) for text in row["signature"]]
+    table = scored.predicted["synthetic"]
+    assert {one.ids for one in signed} == {signature.digest(table["sample_id"], table["y_true"].to_numpy())}
+    assert [one.seeds for one in signed] == list(row["seeds"])
+    assert [one.b for one in signed] == [str(resamples) for resamples in row["n_resamples"]]
+    first = signed[0]
+    assert (first.ds, first.n, first.classes, first.rule) == ("synthetic", "150", "7", "released")
+    assert (first.protocol, first.selection) == ("honest", "last")
+
+
+def test_stored_tables_give_the_numbers_of_the_runs_and_stay_as_they_are(fake_runs):
+    grid = fake_runs(methods={"lbp_svm": 0.7, "conv_cut": 0.8}, failed=(("conv_cut", 1),))
+    folder = grid.folder / "results/tiny"
+    scoring.write(scoring.score(params.read()), folder)
+    before = {path: path.read_bytes() for path in folder.glob("**/*.csv") if "runs/" not in str(path)}
+    shutil.rmtree(folder / "runs")
+    for name in ("scores", "intervals", "confusions"):
+        (folder / f"{name}.csv").unlink()
+    (folder / "runs.csv").write_bytes(before[folder / "runs.csv"] + b"\n")  # an empty line, which reading skips
+    scoring.write(scoring.stored(params.read()), folder)
+    assert (folder / "runs.csv").read_bytes() == before[folder / "runs.csv"] + b"\n"
+    after = {path: path.read_bytes() for path in before if path.name != "runs.csv"}
+    assert after == {path: content for path, content in before.items() if path.name != "runs.csv"}
+
+
+def test_stored_tables_do_not_do_for_metrics_of_probabilities(fake_runs):
+    grid = fake_runs(methods={"lbp_svm": 0.7})
+    scoring.write(scoring.score(params.read()), grid.folder / "results/tiny")
+    with_more(grid, metrics=["accuracy", "brier"])
+    with pytest.raises(FerBenchError, match="brier: needs probabilities"):
+        scoring.stored(params.read())
+
+
+def test_stored_tables_of_another_grid_are_refused(fake_runs):
+    grid = fake_runs(methods={"lbp_svm": 0.7})
+    scoring.write(scoring.score(params.read()), grid.folder / "results/tiny")
+    file = grid.folder / "results/tiny/predicted/synthetic.csv"
+    table = pd.read_csv(file)
+    table.drop(columns=[name for name in table if "/seed1/" in name]).to_csv(file, index=False)
+    with pytest.raises(FerBenchError, match="1 runs that ended well; first: lbp_svm with seed 1"):
+        scoring.stored(params.read())
+    text = (grid.folder / "params.yaml").read_text()
+    (grid.folder / "params.yaml").write_text(text.replace("[0, 1]", "[0, 1, 2]"))
+    with pytest.raises(FerBenchError, match="differ in 1 runs"):
+        scoring.stored(params.read())
