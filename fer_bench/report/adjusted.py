@@ -24,7 +24,7 @@ def adjusted(grid: Grid) -> Table:
         _row(grid, dataset, method, metric)
         for dataset in grid.datasets
         if n_twins(grid, dataset)
-        for metric in grid.params.compare.metrics
+        for metric in grid.compared_labels
         for method in grid.methods(dataset)
         if len(parts(grid, dataset, method, metric))
     ]
@@ -48,7 +48,7 @@ def sentences(grid: Grid) -> list[str]:
     for dataset in grid.datasets:
         if not n_twins(grid, dataset):
             continue
-        metric = grid.params.compare.metrics[0]
+        metric = grid.compared_labels[0]
         table = _of(grid, dataset)
         one = table.iloc[0]
         n, n_exact = int(table.loc[table["part"] == "all", "n_samples"].iloc[0]), int(one["n_exact"])

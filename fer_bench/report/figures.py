@@ -47,7 +47,7 @@ def wrapped(title: str, width: int) -> str:
 
 def forest(grid: Grid, dataset: str, folder: Path) -> Figure | None:
     """Draw every method's estimate and interval under the first two compared metrics, best at the top."""
-    metrics = grid.params.compare.metrics[:2]
+    metrics = grid.compared[:2]
     methods = [name for name in grid.methods(dataset) if name in set(grid.headline_rows(dataset, metrics[0])["method"])]
     if not methods:
         return None

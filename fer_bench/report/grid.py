@@ -8,11 +8,16 @@ import pandas as pd
 
 from fer_bench import card, registry
 from fer_bench.card import Card
+from fer_bench.errors import FerBenchError
 from fer_bench.expressions import expressions
+from fer_bench.metrics import needs
 from fer_bench.params import Params
 from fer_bench.tables import audits as audit_files
 from fer_bench.tables import predicted
 from fer_bench.tables._schema import Schema
+from fer_bench.tables.annotators import annotators
+from fer_bench.tables.calibration import calibration
+from fer_bench.tables.certificate import certificate
 from fer_bench.tables.comparisons import comparisons
 from fer_bench.tables.confusions import confusions
 from fer_bench.tables.contamination import contamination
@@ -20,12 +25,19 @@ from fer_bench.tables.gains import gains
 from fer_bench.tables.history import history
 from fer_bench.tables.intervals import intervals
 from fer_bench.tables.ladder import ladder
+from fer_bench.tables.published import published
+from fer_bench.tables.ranks import ranks
 from fer_bench.tables.runs import runs
 from fer_bench.tables.scores import scores
+from fer_bench.tables.told_apart import told_apart
 from fer_bench.tables.verdicts import verdicts
 
 _SCHEMAS = {schema.name.removesuffix(" table"): schema for schema in
             (runs, scores, intervals, confusions, history, comparisons, verdicts)}  # fmt: skip
+
+_MAYBE = {"contamination": contamination, "ladder": ladder, "gains": gains, "ranks": ranks, "calibration": calibration,
+          "annotators": annotators, "published": published, "told_apart": told_apart}  # fmt: skip
+"""Tables that older grids lack."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +48,13 @@ class Shown:
         title: Its name in tables.
         share: Whether it is a fraction in [0, 1], printed in percent.
         higher_is_better: Its direction.
+        soft: Whether it is one of probabilities, so that labels alone do not give it.
     """
 
     title: str
     share: bool = True
     higher_is_better: bool = True
+    soft: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +66,17 @@ class Grid:
         folder: ``results/<grid>``.
         headline: The selection whose number is the protocol's own.
         titles: Method to printed title; every method of ``params`` and of the tables has one.
-        metrics: Metric to how it is printed, in the order of ``params.score.metrics``.
+        metrics: Metric to how it is printed, in the order of ``params.score.metrics``; those with a value for every
+            expression are left out, see the table of expressions.
         audits: Data set to audit name to what it found; a data set that was not audited is absent.
         marks: Data set to what every table has to say of it; absent in the ordinary case.
         contamination: Scores with and without twins; without rows where ``fer-bench adjust`` was not run, as on a grid
             that was not audited.
         ladder: Each method's numbers step by step, and
         gains: what choosing on the test set adds; without rows where ``fer-bench ladder`` was not run.
+        ranks, calibration, annotators, published, told_apart: The tables of these names; without rows where their verb
+            was not run.
+        certificate: Of the statistics, ``results/certificate.csv``; without rows where there is none.
         cards: Entry to its method's card; an entry without one is absent.
         tables: The seven tables, by name, as :mod:`fer_bench.tables` describes them.
         predicted: Data set to the table of predicted expressions; a data set all of whose runs failed is absent.
@@ -74,6 +92,12 @@ class Grid:
     contamination: pd.DataFrame
     ladder: pd.DataFrame
     gains: pd.DataFrame
+    ranks: pd.DataFrame
+    calibration: pd.DataFrame
+    annotators: pd.DataFrame
+    published: pd.DataFrame
+    told_apart: pd.DataFrame
+    certificate: pd.DataFrame
     cards: dict[str, Card] = field(default_factory=dict)
     tables: dict[str, pd.DataFrame]
     predicted: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -82,6 +106,16 @@ class Grid:
     def runs(self) -> pd.DataFrame:
         """One row per cell of the grid."""
         return self.tables["runs"]
+
+    @property
+    def compared(self) -> list[str]:
+        """Metrics that are compared and printed."""
+        return [name for name in self.params.compare.metrics if name in self.metrics]
+
+    @property
+    def compared_labels(self) -> list[str]:
+        """Those of them that labels alone give."""
+        return [name for name in self.compared if not self.metrics[name].soft]
 
     @property
     def datasets(self) -> list[str]:
@@ -165,6 +199,12 @@ def read(params: Params, *, folder: Path | None = None) -> Grid:
     Raises:
         FerBenchError: If a table is missing or does not fit; the fix names the command that makes it.
     """
+    metrics = {name: shown for name in params.score.metrics if (shown := _shown(name)) is not None}
+    if not any(name in metrics and not metrics[name].soft for name in params.compare.metrics):
+        raise FerBenchError(
+            "compare.metrics has no metric with one value that labels alone give, so the report has no order of methods",
+            fix="add accuracy or macro_f1 to score.metrics and compare.metrics",
+        )
     known = set(registry.names("cards"))
     cards = {entry: card.read(params.method_of(entry)) for entry in params.methods if params.method_of(entry) in known}
     return load(
@@ -172,7 +212,7 @@ def read(params: Params, *, folder: Path | None = None) -> Grid:
         folder=folder or params.results,
         headline=registry.load("protocols", params.run.protocol).headline,
         titles={entry: title_of(params, entry, found.title) for entry, found in cards.items()},
-        metrics={name: _shown(name) for name in params.score.metrics},
+        metrics=metrics,
         cards=cards,
     )
 
@@ -183,9 +223,17 @@ def title_of(params: Params, entry: str, title: str) -> str:
     return f"{title}, {params.methods[entry].recipe}" if several else title
 
 
-def _shown(name: str) -> Shown:
-    metric = registry.load("metrics", name)
-    return Shown(title=metric.title, share=metric.range == (0, 1), higher_is_better=metric.higher_is_better)
+def _shown(name: str) -> Shown | None:
+    file, expression = registry.metric_of(name)
+    metric = registry.load("metrics", file)
+    if getattr(metric, "per_class", False) and expression is None:
+        return None
+    return Shown(
+        title=metric.title if expression is None else f"{metric.title}, {expression}",
+        share=metric.range == (0, 1) and (needs(metric) == "labels" or metric.binary),
+        higher_is_better=metric.higher_is_better,
+        soft=needs(metric) != "labels",
+    )
 
 
 def load(
@@ -223,9 +271,8 @@ def load(
         metrics=metrics,
         audits={name: one.audits for name, one in audited.items()},
         marks=audit_files.marks(params.prepare, audited),
-        contamination=_where_there(contamination, folder / "contamination.csv"),
-        ladder=_where_there(ladder, folder / "ladder.csv"),
-        gains=_where_there(gains, folder / "gains.csv"),
+        certificate=_where_there(certificate, folder.parent / "certificate.csv"),
+        **{name: _where_there(schema, folder / f"{name}.csv") for name, schema in _MAYBE.items()},
         cards=cards,
         tables=tables,
         predicted={

@@ -29,7 +29,7 @@ def section(grid: Grid, folder: Path) -> Section:
         for dataset in grid.datasets:
             for method in grid.methods(dataset):
                 drawn += [figure for figure in [chain(grid, dataset, method, folder)] if figure]
-    blocks: list[Block] = [table(grid, metric) for metric in grid.params.compare.metrics]
+    blocks: list[Block] = [table(grid, metric) for metric in grid.compared_labels]
     return Section(title="From the honest number to the claim", blocks=(*blocks, *drawn, *_records(grid)))
 
 
@@ -185,7 +185,7 @@ def _empty(grid: Grid) -> str:
 
 def chain(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | None:
     """Draw one method's steps from top to bottom under the first two compared metrics, published numbers as lines."""
-    metrics = grid.params.compare.metrics[:2]
+    metrics = grid.compared_labels[:2]
     found = {metric: grid.steps(dataset, method, metric) for metric in metrics}
     first = found[metrics[0]]
     if _one_model(grid, dataset, method) or len(first) < 2:

@@ -148,7 +148,7 @@ def selections(grid: Grid) -> Table:
     """Make the table of the three selections, with what choosing on the test set gains over the two others."""
     rows: list[dict[str, str]] = []
     for dataset in grid.datasets:
-        for metric in grid.params.compare.metrics:
+        for metric in grid.compared:
             table = grid.over_seeds(dataset, metric)
             for method in grid.methods(dataset):
                 found = {str(row["selection"]): row for _, row in table[table["method"] == method].iterrows()}

@@ -21,7 +21,7 @@ def section(grid: Grid, folder: Path) -> Section | None:
     figures = []
     with style.styled():
         for dataset in grid.datasets:
-            figures += [matrix(grid, dataset, metric, folder) for metric in grid.params.compare.metrics]
+            figures += [matrix(grid, dataset, metric, folder) for metric in grid.compared]
             figures.append(selection_bias(grid, dataset, folder))
     drawn = tuple(figure for figure in figures if figure)
     return Section(title="Methods at a glance", blocks=drawn) if drawn else None

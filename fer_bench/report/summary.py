@@ -38,7 +38,7 @@ def signature(grid: Grid) -> str:
 
 def _dataset(grid: Grid, dataset: str) -> list[str]:
     said = []
-    for number, metric in enumerate(grid.params.compare.metrics):
+    for number, metric in enumerate(grid.compared):
         shown = grid.metrics[metric]
         found = best_set(grid, dataset, metric)
         if found is None:
@@ -74,7 +74,7 @@ def _against(grid: Grid, best: str, others: tuple[str, ...], uncompared: tuple[s
 
 def _pairs(grid: Grid, dataset: str) -> list[str]:
     """Name the pairs that cannot be told apart, under the primary metric; beyond six, count them."""
-    primary = grid.params.compare.metrics[0]
+    primary = grid.compared[0]
     table = grid.tables["comparisons"]
     rows = table[(table["dataset"] == dataset) & (table["metric"] == primary) & (table["selection"] == grid.headline)]
     open_pairs = [
