@@ -54,10 +54,10 @@ def compare(
       fer-bench compare --baseline majority_class --metric accuracy
       fer-bench compare mine.csv theirs.csv --metric macro_f1 --format md
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from fer_bench.stats import comparing, printed, wording
+    from fer_bench.stats import comparing, printed, ranks, wording
     from fer_bench.tables import audits, brought
     from fer_bench.tables.comparisons import comparisons
-    from fer_bench.tables.ranks import ranks
+    from fer_bench.tables.ranks import ranks as ranks_table
 
     look = printed.form_of("json" if as_json else form)
     ending = None if output is None else printed.of_ending(output)
@@ -84,7 +84,7 @@ def compare(
             say=say,
         )
         marks = audits.marks(grid.prepare, audits.read_all(grid.prepare, grid.results)).values()
-        notes = tuple(f"Data: {mark}." for mark in marks)
+        notes = (*ranks.in_words(ranked), *(f"Data: {mark}." for mark in marks))
     said = [wording.in_words(table), *wording.signatures(table)]
     head = [wording.heading(table)]
     parts: list[pd.DataFrame | list[str]] = [head, wording.standing(ranked), wording.printable(table), [*notes], said]
@@ -98,7 +98,7 @@ def compare(
     elif grid is not None and not (metric or baseline or dataset or margin is not None):
         target = grid.results / "comparisons.csv"  # a part of the grid must not overwrite the whole
         comparisons.write(table, target)
-        ranks.write(ranked, grid.results / "ranks.csv")
+        ranks_table.write(ranked, grid.results / "ranks.csv")
         wrote(target, then="fer-bench verdict")
 
 

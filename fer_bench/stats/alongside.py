@@ -234,7 +234,14 @@ def _seeds(methods: dict[Path, list[Path]], opened: dict[Path, Opened], say: Say
     complete = all(None not in seeds and len(set(seeds)) == len(seeds) for seeds in by_method)
     if complete and set.intersection(*map(set, by_method)):
         return {file: seed for file, seed in known.items() if seed is not None}
-    if any(len(files) > 1 for files in methods.values()):
+    numbers = {path: len(files) for path, files in methods.items()}
+    if min(numbers.values()) == 1 < max(numbers.values()):
+        said = ", ".join(f"{path}: {n}" for path, n in numbers.items())
+        raise FerBenchError(
+            f"one run is set against several, and no seed tells which of them it belongs to: {said}",
+            fix="compare folders of runs with folders of runs, or one file with one file",
+        )
+    if max(numbers.values()) > 1:
         say("the runs' seeds are not all known, or not common: runs are numbered 0, 1, … in the order of their names")
     return {file: number for files in methods.values() for number, file in enumerate(files)}
 
@@ -250,7 +257,7 @@ def _names(paths: list[Path]) -> dict[Path, str]:
     """Return the shortest ends of paths that tell them apart, without the files' endings."""
     parts = {}
     for path in paths:
-        whole = path.resolve()
+        whole = path.absolute()
         held = list(whole.parts[1:]) if path.is_dir() else [*whole.parts[1:-1], _raw.stem(path)]
         held = held[:-1] if held[-1] == "predictions" and len(held) > 1 else held
         parts[path] = [*held[:-2], "/".join(held[-2:])] if re.fullmatch(r"seed\d+", held[-1]) else held

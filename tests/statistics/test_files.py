@@ -219,6 +219,13 @@ def test_seeds_without_a_common_one_are_numbered_and_it_is_said(fake_runs):
     assert any("runs are numbered 0, 1" in line for line in said)
 
 
+def test_one_run_is_not_set_against_an_arbitrary_one_of_several(fake_runs):
+    grid = fake_runs(methods={"lbp_svm": 0.7, "conv_cut": 0.8}, seeds=(0, 1))
+    shutil.copy(grid.cell("conv_cut", 0) / "predictions.csv", grid.folder / "alone.csv")
+    with pytest.raises(FerBenchError, match="one run is set against several"):
+        of_files([grid.cell("lbp_svm", 0).parent, grid.folder / "alone.csv"])
+
+
 def test_runs_that_failed_are_left_out_of_a_folder_and_said_and_alone_refused(fake_runs):
     grid = fake_runs(methods={"lbp_svm": 0.7, "conv_cut": 0.8}, seeds=(0, 1, 2), failed=(("lbp_svm", 1),))
     said = []
