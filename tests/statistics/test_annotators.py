@@ -174,7 +174,7 @@ def test_the_usual_interval_covers_other_votes_already(rng):
         votes = np.column_stack([first, 9 - first, np.zeros(n, dtype=int)])
         y_true = most(votes)
         y_pred = np.where(rng.random(n) < 0.85, seen < 5, rng.random(n) < 0.5).astype(int)
-        drawn = annotators.draw_labels(votes, most, n_resamples=100, rng=rng)
+        drawn = annotators.draw_labels(votes, most, n_resamples=40, rng=rng)
         noise = annotators.label_noise(y_true, y_pred[None], drawn, accuracy.metric, n_classes=2)
         away = abs((y_pred == y_true).mean() - truth)
         covered += away <= 1.96 * math.sqrt(noise.usual)
