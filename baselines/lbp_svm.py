@@ -131,4 +131,9 @@ _SHAN_2009 = Recipe(
     options=Options(grid=(7, 6), radius_px=1, root=True, c=1.0),
 )
 
-method = Method(title="LBP + SVM", recipes={"toy": _SHAN_2009, "shan2009": _SHAN_2009}, fit=fit)
+method = Method(
+    title="LBP + SVM",
+    recipes={"toy": _SHAN_2009, "shan2009": _SHAN_2009},
+    fit=fit,
+    features=lambda options, images: histograms(images, options),
+)

@@ -382,6 +382,8 @@ class Method:
         recipes: By name; every method has ``toy`` (seconds on a CPU, random weights).
         build: For methods trained by gradient descent.
         fit: For methods fitted in one go.
+        features: ``(options, pictures) -> (n, d)``: what such a method fits on, each picture's own, for
+            ``fer-bench explain``; absent: nothing that could be shown.
         loss: ``(model, batch) -> scalar tensor``; absent: cross-entropy.
         build_loss: Instead of ``loss``, where it is not such a plain function.
         from_official: Takes what ``torch.load`` returns of a released checkpoint and returns the state dict of the
@@ -395,6 +397,7 @@ class Method:
     recipes: Mapping[str, Recipe]
     build: Build | None = None
     fit: Fit | None = None
+    features: Callable[[Any, np.ndarray], np.ndarray] | None = None
     loss: Callable[[Any, Batch], Any] | None = None
     build_loss: BuildLoss | None = None
     from_official: Callable[[object], dict[str, Any]] | None = None

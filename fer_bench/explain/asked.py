@@ -12,6 +12,7 @@ set. For Grad-CAM the first of each expression in an order that only the samples
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,12 +25,16 @@ from fer_bench.explain import gradcam, purity
 from fer_bench.expressions import expressions
 from fer_bench.params import Params
 from fer_bench.protocols._parts import stratified
+from fer_bench.tables import predictions
 from fer_bench.tables.features import NO_MAPS, Explained, Features, GradCam, Maps
 from fer_bench.tables.features import features as features_table
 from fer_bench.training import cell as cells
 from fer_bench.training import features, gradient, pictures
 from fer_bench.training.cell import Cell
 from fer_bench.training.module import RunnerModel
+
+FITTED_ON = "what it was fitted on"
+"""Stands for the layer of a method that is fitted in one go."""
 
 
 class Asked(NamedTuple):
@@ -55,7 +60,8 @@ class Asked(NamedTuple):
 def of_run(params: Params, *, dataset: str, method: str, seed: int, n: int) -> Asked:
     """Ask one run.
 
-    A method that is fitted in one go keeps no weights, and a run that diverged left none; the record says so.
+    A run that diverged left no weights, and a method that is fitted in one go keeps none: of such a one the features
+    are what it was fitted on, if it says what that is. The record says why something is missing.
 
     Args:
         params: The grid.
@@ -69,10 +75,12 @@ def of_run(params: Params, *, dataset: str, method: str, seed: int, n: int) -> A
             are now.
     """
     cell = cells.resolve(params, dataset=dataset, method=method, seed=seed)
-    if cell.method.build is None:
+    if cell.method.fit is not None and cell.method.features is None:
         return _nothing(cell, "fitted in one go, so that its runs keep nothing that could be asked")
     folder = params.cell(dataset, method, seed)
     record = cells.record_of(cell, folder)
+    if cell.method.fit is not None:
+        return _fitted(cell, folder, chosen(cell, n), params)
     if record.status == "failed":
         return _nothing(cell, f"training diverged for seed {seed}, which left no weights")
     selection = cell.protocol.headline
@@ -82,20 +90,7 @@ def of_run(params: Params, *, dataset: str, method: str, seed: int, n: int) -> A
     with _repeatable():
         found, table = _features(cell, model, chosen(cell, n), params)
         cam, maps = _gradcam(cell, model, picked(cell))
-    explained = Explained(
-        dataset=dataset,
-        method=method,
-        seed=seed,
-        selection=selection,
-        epoch=epoch,
-        n=len(table),
-        n_reported=len(cell.parts.report),
-        features=None if isinstance(found, str) else found,
-        gradcam=None if isinstance(cam, str) else cam,
-        no_features=found if isinstance(found, str) else "",
-        no_gradcam=cam if isinstance(cam, str) else "",
-    )
-    return Asked(explained, table, maps)
+    return _asked(cell, found, table, cam, maps, selection=selection, epoch=epoch)
 
 
 def chosen(cell: Cell, n: int) -> np.ndarray:
@@ -137,24 +132,69 @@ def _nothing(cell: Cell, why: str) -> Asked:
     return Asked(found, features_table.frame([]), NO_MAPS)
 
 
+def _asked(
+    cell: Cell,
+    found: Features | str,
+    table: pd.DataFrame,
+    cam: GradCam | str,
+    maps: Maps,
+    *,
+    selection: str,
+    epoch: int | None,
+) -> Asked:
+    explained = Explained(
+        dataset=cell.dataset.name,
+        method=cell.method_name,
+        seed=cell.seed,
+        selection=selection,
+        epoch=epoch,
+        n=len(table),
+        n_reported=len(cell.parts.report),
+        features=None if isinstance(found, str) else found,
+        gradcam=None if isinstance(cam, str) else cam,
+        no_features=found if isinstance(found, str) else "",
+        no_gradcam=cam if isinstance(cam, str) else "",
+    )
+    return Asked(explained, table, maps)
+
+
+def _fitted(cell: Cell, folder: Path, rows: np.ndarray, params: Params) -> Asked:
+    """Return what a method that is fitted in one go was fitted on, with what its run predicted."""
+    assert cell.method.features is not None  # noqa: S101 - for the type checker
+    points = cell.method.features(cell.recipe.options, np.asarray(cell.dataset.images[rows]))
+    stored = predictions.read(folder / "predictions.csv", n_classes=cell.n_classes)
+    answers = stored[stored["selection"] == cell.protocol.headline].set_index("sample_id")["y_pred"]
+    y_pred = answers.loc[cell.dataset.samples["sample_id"].to_numpy()[rows]].to_numpy(dtype=np.int64)
+    found, table = _measured(cell, rows, points, y_pred, params, layer=FITTED_ON)
+    why = "no gradients: fitted in one go"
+    return _asked(cell, found, table, why, NO_MAPS, selection=cell.protocol.headline, epoch=None)
+
+
 def _features(cell: Cell, model: RunnerModel, rows: np.ndarray, params: Params) -> tuple[Features | str, pd.DataFrame]:
     """Return what there is to say of the features of some rows, or why there is nothing; and the table."""
-    empty = features_table.frame([])
     inputs = _inputs(cell, model, rows)
     classifier = find_classifier(model.model, inputs, cell.n_classes)
     if isinstance(classifier, str):
-        return classifier, empty
+        return classifier, features_table.frame([])
     points, y_pred = features_of(model.model, classifier, inputs)
-    if not np.isfinite(points).all() or np.ptp(points, axis=0).max() == 0 or len(points) < purity.FEWEST:
-        few = len(points) < purity.FEWEST
-        return "too few pictures for a map" if few else "all pictures have the same features, or infinite ones", empty
+    return _measured(cell, rows, points, y_pred, params, layer=classifier.name)
+
+
+def _measured(
+    cell: Cell, rows: np.ndarray, points: np.ndarray, y_pred: np.ndarray, params: Params, *, layer: str
+) -> tuple[Features | str, pd.DataFrame]:
+    """Map features and measure how pure their neighbourhoods are."""
+    if len(points) < purity.FEWEST:
+        return "too few pictures for a map", features_table.frame([])
+    if not np.isfinite(points).all() or np.ptp(points, axis=0).max() == 0:
+        return "all pictures have the same features, or infinite ones", features_table.frame([])
     y_true = cell.labels[rows]
     places = purity.tsne(points)
     pure, pure_map = purity.shares(points, y_true), purity.shares(places, y_true)
     chance, chance_macro = purity.chance(y_true)
     names, score = expressions(cell.n_classes), params.score
     found = Features(
-        layer=classifier.name,
+        layer=layer,
         dimension=points.shape[1],
         k=min(purity.K, len(rows) - 1),
         chance=chance,

@@ -106,7 +106,8 @@ def table(grid: Grid, kept: dict[str, dict[str, Kept]]) -> Table:
         name="features",
         cells=pd.DataFrame([row for row in rows if row], columns=[*head, "method", *numbers]),
         caption="Purity of neighbourhoods: of a picture's nearest other pictures among the features that enter the "
-        "last linear layer, the share that have its label, mean over pictures; by expression: mean over expressions "
+        "last linear layer (of a method fitted in one go: those that it is fitted on), the share that have its label, "
+        "mean over pictures; by expression: mean over expressions "
         "of each one's mean; by chance: what labels dealt out at random would give; on the map: purity on the "
         f"two-dimensional t-SNE map instead of among the features. {_basis(asked)}".strip(),
         wrapped=frozenset({*head, "method"}),

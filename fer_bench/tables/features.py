@@ -63,7 +63,7 @@ class Features(Section, frozen=True, kw_only=True):
     """What was found of the features before the classifier.
 
     Attributes:
-        layer: The layer that they enter.
+        layer: The layer that they enter; of a method that is fitted in one go, words.
         dimension: Numbers per picture.
         k: Neighbours looked at.
         chance: Purity expected if labels were dealt out at random, with the shares that they have.

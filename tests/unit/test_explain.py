@@ -263,15 +263,15 @@ def test_every_method_shows_a_classifier_and_a_grid_or_names_them(name):
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory, prepared_data, grid_text):
-    """A small grid with one trained run and one fitted in one go, both asked."""
+    """A small grid with one trained run and two fitted in one go, all asked."""
     folder = tmp_path_factory.mktemp("explained")
-    text = grid_text.replace("[0, 1]", "[0]").replace("majority_class: {recipe: toy}", "patt_lite: {recipe: toy}")
+    text = grid_text.replace("[0, 1]", "[0]").replace("methods:\n", "methods:\n  patt_lite: {recipe: toy}\n")
     (folder / "params.yaml").write_text(text)
     shutil.copytree(prepared_data, folder / "data")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         let_pass("synthetic")
-        for method in ("conv_cut", "lbp_svm"):
+        for method in ("conv_cut", "lbp_svm", "majority_class"):
             carry_out(params.read(), dataset="synthetic", method=method, seed=0)
             assert fer_bench(method, "--dataset", "synthetic").exit_code == 0
     return folder
@@ -319,9 +319,9 @@ def test_what_a_run_leaves(grid):
     assert len(maps.images) == found.gradcam.n == len(set(maps.y_true))
 
 
-def predicted(grid):
+def predicted(grid, method="conv_cut"):
     """What the run predicted, by sample."""
-    stored = pd.read_csv(grid.cell("synthetic", "conv_cut", 0) / "predictions.csv", dtype={"sample_id": "string"})
+    stored = pd.read_csv(grid.cell("synthetic", method, 0) / "predictions.csv", dtype={"sample_id": "string"})
     return stored[stored["selection"] == "best_on_val"].set_index("sample_id")["y_pred"]
 
 
@@ -359,12 +359,23 @@ def test_the_pictures_are_the_same_for_all_methods_and_stratified(grid):
     assert "--pictures" in caught.value.fix
 
 
-def test_a_method_fitted_in_one_go_is_skipped_with_a_reason(grid):
+def test_of_a_method_fitted_in_one_go_the_features_are_what_it_is_fitted_on(grid):
     found = features.read_record(base(grid, "lbp_svm").with_suffix(".json"))
+    assert (found.features.layer, found.features.dimension) == (asked.FITTED_ON, 7 * 6 * 59)
+    assert "no gradients" in found.no_gradcam
+    assert len(features.read_maps(base(grid, "lbp_svm").with_suffix(".npz")).maps) == 0
+    table, other = (features.features.read(base(grid, name).with_suffix(".csv")) for name in ("lbp_svm", "conv_cut"))
+    assert list(table["sample_id"]) == list(other["sample_id"])
+    assert (table.set_index("sample_id")["y_pred"] == predicted(grid, "lbp_svm").loc[list(table["sample_id"])]).all()
+
+
+def test_a_method_without_weights_or_features_is_skipped_with_a_reason(grid):
+    assert fer_bench("majority_class", "--dataset", "synthetic").exit_code == 0
+    found = features.read_record(base(grid, "majority_class").with_suffix(".json"))
     assert found.status == "none"
     assert "fitted in one go" in found.why
-    assert features.features.read(base(grid, "lbp_svm").with_suffix(".csv")).empty
-    assert len(features.read_maps(base(grid, "lbp_svm").with_suffix(".npz")).maps) == 0
+    assert features.features.read(base(grid, "majority_class").with_suffix(".csv")).empty
+    assert len(features.read_maps(base(grid, "majority_class").with_suffix(".npz")).maps) == 0
 
 
 def test_a_run_that_diverged_is_skipped_with_a_reason(grid):
@@ -395,20 +406,17 @@ def forbid():
 
 def shown(grid, folder):
     """The section of a grid that was asked and not scored."""
-    no_rows = features.features.frame([])
     keys = ["dataset", "method", "metric", "selection", "n_seeds", "estimate"]
-    whole = Grid(
-        params=grid,
-        folder=grid.results,
-        headline="best_on_val",
-        titles={"conv_cut": "Conv-cut"},
-        metrics={"accuracy": Shown(title="Accuracy")},
-        contamination=no_rows,
-        ladder=no_rows,
-        gains=no_rows,
-        tables={name: pd.DataFrame(columns=keys) for name in ("runs", "intervals")},
-    )
-    return explained.section(whole, folder)
+    given = {
+        "params": grid,
+        "folder": grid.results,
+        "headline": "best_on_val",
+        "titles": {"conv_cut": "Conv-cut"},
+        "metrics": {"accuracy": Shown(title="Accuracy")},
+        "tables": {name: pd.DataFrame(columns=keys) for name in ("runs", "intervals")},
+    }
+    others = {field.name: pd.DataFrame() for field in dataclasses.fields(Grid) if field.name not in given}
+    return explained.section(Grid(**others, **given), folder)
 
 
 def test_a_licence_that_forbids_faces_draws_none(grid, tmp_path):
@@ -439,9 +447,9 @@ def test_the_report_draws_maps_and_faces_and_says_what_is_missing(grid, tmp_path
     section = shown(grid, tmp_path / "first")
     table, maps, faces = section.blocks
     assert isinstance(table, blocks.Table)
-    assert list(table.cells["method"]) == ["Conv-cut"]
+    assert set(table.cells["method"]) == {"Conv-cut", "lbp_svm"}
     assert "Not asked (fer-bench explain): patt_lite." in table.note
-    assert "No features: lbp_svm (fitted in one go" in table.note
+    assert "No features: majority_class (fitted in one go" in table.note
     assert "mean nothing" in maps.caption
     assert "[" in table.cells["purity"][0]
     assert "Conv-cut" in faces.alt
