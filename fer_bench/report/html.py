@@ -42,6 +42,11 @@ _LOOKS = {
     "not comparable": "none", "not run": "none", "not audited": "none",
 }  # fmt: skip
 
+_ROOM = 125
+"""Letters that a row has room for beside the contents; of a longer one, intervals stand under their estimates."""
+
+_GAP, _WRAPPED = 3.5, 40  # letters between two columns; letters after which words go on in the next line
+
 _UNITS = {"min": 60.0, "h": 3600.0}
 _NUMBER = re.compile(r"(<\s*)?([+\-−]?)(\d[\d,]*(?:\.\d+)?)\s*(min\b|h\b)?")
 _LINK = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:)\]]")
@@ -212,13 +217,17 @@ def _table(block: Table, *, said_once: str) -> dict[str, Any]:
         "empty": block.empty,
         "columns": columns,
         "rows": rows,
-        "tall": max((sum(bool(cell.rest) for cell in row) for row in rows), default=0) > 2,
+        "tall": sum(min(_longest(block, column.name), _WRAPPED) + _GAP for column in columns) > _ROOM,
         "searched": len(rows) >= (2 if block.name == "main" else SEARCHED_FROM),
     }
 
 
+def _longest(block: Table, name: str) -> int:
+    return max(len(str(text)) for text in [name, *block.cells[name]])
+
+
 def _column(block: Table, name: str) -> Column:
-    longest = max((len(str(text)) for text in [name, *block.cells[name]]), default=0)
+    longest = _longest(block, name)
     look = "number" if name in block.right else "short" if longest <= 24 else "words" if longest <= 60 else "sentences"
     return Column(name=name, numbers=name in block.right, bold=name in block.bold_headers, look=look)
 
