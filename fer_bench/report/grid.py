@@ -202,7 +202,7 @@ def read(params: Params, *, folder: Path | None = None) -> Grid:
     metrics = {name: shown for name in params.score.metrics if (shown := _shown(name)) is not None}
     if not any(name in metrics and not metrics[name].soft for name in params.compare.metrics):
         raise FerBenchError(
-            "compare.metrics has no metric with one value that labels alone give, so the report has no order of methods",
+            "compare.metrics has no metric with one value that labels alone give: methods have no order",
             fix="add accuracy or macro_f1 to score.metrics and compare.metrics",
         )
     known = set(registry.names("cards"))
