@@ -32,11 +32,16 @@ How = Literal["percentile", "bca"]
 CHECKPOINT = "the checkpoint (seed, training data)"
 CHECKPOINTS = "these checkpoints (seeds, training data)"
 WILSON = "Wilson"
+_RARE = 40  # samples of a cell; NumPy draws binomial counts of mean 30 or more by a faster algorithm
 NO_ERRORS = "no errors: Wilson's bound per expression"
 
 
 def draw(confusion: Confusion, *, n_resamples: int, rng: np.random.Generator) -> np.ndarray:
     """Draw confusion matrices (b, k, k) as drawing samples with replacement gives them.
+
+    Cells of many samples are counts of a multinomial. All rare cells together are one count of it, and so many samples
+    are then drawn from theirs one by one: small binomial counts cost more. What a resample costs is bounded by the
+    number of cells, whatever n is.
 
     Args:
         confusion: Counts; rows: true, columns: predicted.
@@ -52,8 +57,17 @@ def draw(confusion: Confusion, *, n_resamples: int, rng: np.random.Generator) ->
     if not len(cells):
         message = "a confusion matrix without counts cannot be resampled"
         raise ValueError(message)
-    drawn = np.zeros((n_resamples, n_classes * n_classes), dtype=np.int64)
-    drawn[:, cells] = rng.multinomial(counts.sum(), counts / counts.sum(), size=n_resamples)
+    rare = counts <= _RARE
+    of_rare = np.repeat(cells[rare], counts[rare])  # one entry per sample
+    grouped = np.append(counts[~rare], len(of_rare))
+    times = rng.multinomial(counts.sum(), grouped / counts.sum(), size=n_resamples)
+    drawn = np.zeros(n_resamples * n_classes**2, dtype=np.int64)
+    if len(of_rare):
+        place = np.repeat(np.arange(n_resamples) * n_classes**2, times[:, -1])
+        place += of_rare.take(rng.integers(len(of_rare), size=len(place), dtype=np.min_scalar_type(len(of_rare))))
+        drawn = np.bincount(place, minlength=len(drawn))
+    drawn = drawn.reshape(n_resamples, n_classes**2)
+    drawn[:, cells[~rare]] = times[:, :-1]
     return drawn.reshape(n_resamples, n_classes, n_classes)
 
 

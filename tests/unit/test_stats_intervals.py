@@ -162,6 +162,19 @@ def test_an_absent_expression_gives_an_interval_in_range(rng, name):
     assert 0 <= interval.low < interval.high <= 1
 
 
+@pytest.mark.parametrize("scale", [1, 3, 100])  # all cells rare, some, none
+def test_drawn_matrices_have_the_moments_of_a_multinomial(rng, scale):
+    confusion = scale * np.array([[9, 2, 0], [5, 7, 1], [0, 1, 3]])
+    n = confusion.sum()
+    drawn = bootstrap.draw(confusion, n_resamples=40_000, rng=rng).reshape(-1, 9)
+    shares = confusion.ravel() / n
+    expected = n * (np.diag(shares) - np.outer(shares, shares))
+    assert (drawn.sum(axis=1) == n).all()
+    assert np.abs(drawn.mean(axis=0) - n * shares).max() < 4.5 * np.sqrt(expected.max() / 40_000)
+    assert np.cov(drawn.T) == pytest.approx(expected, abs=0.04 * expected.max())
+    assert not drawn[:, confusion.ravel() == 0].any()
+
+
 def test_a_matrix_without_counts_cannot_be_resampled(rng):
     with pytest.raises(ValueError, match="without counts"):
         bootstrap.resample(np.zeros((3, 3), dtype=int), accuracy.accuracy, n_resamples=10, rng=rng)
