@@ -55,7 +55,7 @@ def compare(
       fer-bench compare mine.csv theirs.csv --metric macro_f1 --format md
     """  # noqa: D301 - click's mark for lines that stay as they are
     from fer_bench.stats import comparing, printed, ranks, wording
-    from fer_bench.tables import audits, brought
+    from fer_bench.tables import audits, reading
     from fer_bench.tables.comparisons import comparisons
     from fer_bench.tables.ranks import ranks as ranks_table
 
@@ -70,7 +70,7 @@ def compare(
             metrics=metric,
             baseline=baseline,
             selection=selection,
-            reading=brought.reading(column, scores=scores, label_order=label_order, n_classes=classes),
+            reading=reading.said(column, scores=scores, label_order=label_order, n_classes=classes),
             dataset=dataset,
             force=force,
             say=say,

@@ -44,7 +44,7 @@ def score(
       fer-bench score mine.csv --dataset ferplus
     """  # noqa: D301 - click's mark for lines that stay as they are
     from fer_bench.stats import comparing, files, printed, scoring, scoring_file
-    from fer_bench.tables import brought
+    from fer_bench.tables import reading
 
     if file is None:
         _only_of_files(dataset=dataset, metric=metric, selection=selection, output=output, column=column)
@@ -58,8 +58,8 @@ def score(
     look = printed.form_of("json" if as_json else form)
     ending = None if output is None else printed.of_ending(output)
     settings = comparing.settings_of_file(params, say=say)
-    reading = brought.reading(column, scores=scores, label_order=label_order, n_classes=classes)
-    opened = files.open_one(file, reading=reading, dataset=dataset, selection=selection, say=say)
+    said_of_files = reading.said(column, scores=scores, label_order=label_order, n_classes=classes)
+    opened = files.open_one(file, reading=said_of_files, dataset=dataset, selection=selection, say=say)
     table, notes = scoring_file.score(opened, settings, metric)
     said = [*opened.notes, *notes]
     parts = scoring_file.parts(table, opened, said)

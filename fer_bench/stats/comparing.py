@@ -13,9 +13,9 @@ from fer_bench.params import Params
 from fer_bench.stats import files, ranks, stored
 from fer_bench.stats.pairs import Predicted, Settings, compare_methods, compare_sets
 from fer_bench.tables import runs
-from fer_bench.tables.brought import NOTHING_SAID, Reading
 from fer_bench.tables.comparisons import comparisons
 from fer_bench.tables.ranks import ranks as ranks_schema
+from fer_bench.tables.reading import NOTHING_SAID, Reading
 
 Say = Callable[[str], None]
 

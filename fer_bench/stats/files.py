@@ -11,7 +11,8 @@ from fer_bench.stats import alongside, signature, truth
 from fer_bench.stats.alongside import Gathered, Opened, Say
 from fer_bench.stats.signature import UNKNOWN, Signature
 from fer_bench.tables import _raw, brought
-from fer_bench.tables.brought import Brought, Reading
+from fer_bench.tables.brought import Brought
+from fer_bench.tables.reading import Reading
 
 PREFERRED = ("best_on_val", "last", "best_on_test")
 """Of the selections that files have, the first of these is taken."""

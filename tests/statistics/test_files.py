@@ -10,7 +10,7 @@ import pytest
 from fer_bench import params
 from fer_bench.errors import FerBenchError
 from fer_bench.stats import comparing, scoring, signature
-from fer_bench.tables import brought
+from fer_bench.tables import brought, reading
 
 
 def silent(_text):
@@ -258,7 +258,7 @@ def test_the_order_of_rows_changes_nothing(two_files, rng):
 
 def test_probabilities_and_logits_of_the_same_run_are_the_same(two_files):
     a, _ = two_files
-    (found,) = [each for name, each in brought.read(a, brought.NOTHING_SAID).items() if name == "last"]
+    (found,) = [each for name, each in brought.read(a, reading.NOTHING_SAID).items() if name == "last"]
     table = pd.read_csv(a).query("selection == 'last'").sort_values("sample_id")
     scores = {
         f"p_{name.removeprefix('logit_')}": found.probabilities[:, index]

@@ -9,7 +9,7 @@ import pytest
 
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import EXPRESSIONS
-from fer_bench.tables import _spellings, brought, predictions
+from fer_bench.tables import _spellings, brought, predictions, reading
 
 SEVEN = EXPRESSIONS[:7]
 SPELLED = {"neutral": "Neutral", "happiness": "happy", "surprise": "surprised", "sadness": "Sad", "anger": "ANGRY",
@@ -37,7 +37,7 @@ def read(tmp_path):
             path.write_text(found)
         else:
             found.to_csv(path, index=False)
-        (one,) = brought.read(path, brought.Reading(**said)).values()
+        (one,) = brought.read(path, reading.Reading(**said)).values()
         return one
 
     return of
@@ -317,9 +317,9 @@ def test_other_separators_and_endings_are_refused(read, tmp_path):
         read("a;b\n1;2\n")
     (tmp_path / "mine.xlsx").write_text("x")
     with pytest.raises(FerBenchError, match=r"predictions are read from \.csv"):
-        brought.read(tmp_path / "mine.xlsx", brought.NOTHING_SAID)
+        brought.read(tmp_path / "mine.xlsx", reading.NOTHING_SAID)
     with pytest.raises(FerBenchError, match="no file"):
-        brought.read(tmp_path / "none.csv", brought.NOTHING_SAID)
+        brought.read(tmp_path / "none.csv", reading.NOTHING_SAID)
 
 
 def test_all_formats_hold_the_same(read, tmp_path):
@@ -334,7 +334,7 @@ def test_all_formats_hold_the_same(read, tmp_path):
     ]
     (tmp_path / "nested.ndjson").write_text("\n".join(map(json.dumps, nested)))
     for name in ("mine.parquet", "mine.csv.gz", "mine.jsonl", "nested.ndjson"):
-        (found,) = brought.read(tmp_path / name, brought.NOTHING_SAID).values()
+        (found,) = brought.read(tmp_path / name, reading.NOTHING_SAID).values()
         assert found.sample_ids.tolist() == expected.sample_ids.tolist()
         assert found.y_true.tolist() == expected.y_true.tolist()
         assert found.probabilities == pytest.approx(expected.probabilities, abs=1e-12)
@@ -351,7 +351,7 @@ def test_broken_files_of_each_format_are_refused(tmp_path):
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(FerBenchError, match=said):
-            brought.read(tmp_path / name, brought.NOTHING_SAID)
+            brought.read(tmp_path / name, reading.NOTHING_SAID)
 
 
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
@@ -365,7 +365,7 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(FerBenchError, match="not installed") as caught:
-        brought.read(tmp_path / "mine.parquet", brought.NOTHING_SAID)
+        brought.read(tmp_path / "mine.parquet", reading.NOTHING_SAID)
     assert "pyarrow" in caught.value.fix
 
 
@@ -376,7 +376,7 @@ def test_our_own_table_comes_in_by_the_same_door_with_its_selections(tmp_path):
         for name in ("last", "best_on_val")
     ]
     predictions.write(pd.concat(frames), tmp_path / "predictions.csv", n_classes=7)
-    found = brought.read(tmp_path / "predictions.csv", brought.NOTHING_SAID)
+    found = brought.read(tmp_path / "predictions.csv", reading.NOTHING_SAID)
     assert set(found) == {"last", "best_on_val"}
     assert found["last"].y_true.tolist() == found["last"].y_pred.tolist() == [i % 7 for i in range(14)]
     assert found["last"].record is None
@@ -387,7 +387,7 @@ def test_our_own_columns_in_another_order_prove_nothing(tmp_path):
     frame = predictions.frame("last", [f"s{i:02d}" for i in range(14)], np.arange(14) % 7, logits)
     frame[[*frame.columns[:4], *frame.columns[:3:-1]]].to_csv(tmp_path / "predictions.csv", index=False)
     with pytest.raises(FerBenchError, match="nothing in the file says"):
-        brought.read(tmp_path / "predictions.csv", brought.NOTHING_SAID)
+        brought.read(tmp_path / "predictions.csv", reading.NOTHING_SAID)
 
 
 def test_an_unknown_selection_is_refused(read):
@@ -408,4 +408,4 @@ def test_an_unknown_selection_is_refused(read):
 def test_what_the_user_says_has_to_mean_something(said, problem):
     whole = {"columns": None, "scores": None, "label_order": None, "n_classes": None, **said}
     with pytest.raises(FerBenchError, match=problem):
-        brought.reading(whole.pop("columns"), **whole)
+        reading.said(whole.pop("columns"), **whole)
