@@ -11,7 +11,7 @@ from fer_bench import seeds
 from fer_bench.errors import FerBenchError
 from fer_bench.metrics import Answers, Metric, SoftMetric
 from fer_bench.metrics.accuracy import accuracy
-from fer_bench.stats import bootstrap, mcnemar, measuring, tails, two_way
+from fer_bench.stats import bootstrap, mcnemar, measuring, paired, two_way
 from fer_bench.stats.decide import decide
 from fer_bench.stats.holm import holm
 from fer_bench.stats.interval import Interval, clipped
@@ -151,14 +151,14 @@ def compare_methods(found: Predicted, settings: Settings) -> list[dict[str, obje
 def compare_sets(sets: Sequence[Predicted], settings: Settings) -> list[dict[str, object]]:
     """Compare methods on the same samples of each data set: all pairs, or each with the baseline.
 
-    With two or more common seeds: two-way paired (samples paired, seeds random; :mod:`fer_bench.stats.two_way`). With
+    With two or more common seeds: two-way paired (samples paired, seeds random; :mod:`fer_bench.stats.paired`). With
     one: exact McNemar where each sample counts as right or wrong, else a paired bootstrap, conditional on these
     checkpoints. Pairs without a common seed are left out. Holm's family is, for each metric asked for, all pairs on all
     data sets; a metric with one value per expression is one family.
 
     What is resampled: samples, with two or more seeds seeds too; persons instead of samples where they are known. What
     is held fixed: training data and recipes; with one seed, the checkpoints. When it misleads: where an outcome is
-    looked at and another metric asked for after it; see also :mod:`fer_bench.stats.two_way`.
+    looked at and another metric asked for after it; see also :mod:`fer_bench.stats.paired`.
 
     Args:
         sets: The predictions, by data set.
@@ -271,8 +271,7 @@ def _over_seeds(found: Predicted, pair: Pair, metric: Metric | SoftMetric, setti
                 metric, found.answers(name, pair.seeds), n_classes=found.n_classes, subjects=found.subjects
             )
     first, second = parts[pair.a, pair.seeds], parts[pair.b, pair.seeds]
-    interval, p = two_way.difference(first, second, level=settings.level)
-    p_family = tails.p_value(first, second, interval)
+    interval, p, p_family = paired.difference(first, second, level=settings.level)
     if interval.standard_error == 0:
         interval = _alike(found, pair, metric, interval, settings, held_fixed=two_way.TRAINING_DATA)
     width = metric.range[1] - metric.range[0]
@@ -281,7 +280,7 @@ def _over_seeds(found: Predicted, pair: Pair, metric: Metric | SoftMetric, setti
         first.estimate - second.estimate,
         clipped(interval, low=-width, high=width),
         p,
-        max(p, p_family),
+        p_family,
         test,
         mcnemar.quantiles(settings.level) * interval.standard_error,
     )

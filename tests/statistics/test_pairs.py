@@ -8,8 +8,7 @@ from statsmodels.stats.multitest import multipletests
 
 from fer_bench import params
 from fer_bench.errors import FerBenchError
-from fer_bench.stats import comparing, scoring, signature, simulate, tails, two_way
-from fer_bench.stats.interval import Interval
+from fer_bench.stats import comparing, paired, scoring, signature, simulate, two_way
 from fer_bench.stats.mcnemar import mcnemar
 from fer_bench.stats.pairs import Predicted, Settings, compare_methods, compare_sets
 from fer_bench.tables import reported
@@ -90,18 +89,38 @@ def test_within_a_family_p_values_over_few_seeds_are_no_smaller_than_alone(rng):
             found = world(rng, methods=("a", "b"), n_seeds=n_seeds, points=points)
             right = {name: np.stack(list(runs.values())) == found.y_true for name, runs in found.y_pred.items()}
             a, b = (two_way.components(each.astype(float), each.mean(axis=1)) for each in right.values())
-            interval, p = two_way.difference(a, b, level=0.95)
-            assert tails.p_value(a, b, interval) >= p - 1e-12
+            found = paired.difference(a, b, level=0.95)
+            assert found.p_family >= found.p
 
 
-def test_the_tails_are_those_worked_by_hand():
-    # both methods: MS_a / (S n) 0.4 and 0.2, MS_e / (S n) 0.1, so that the seeds add 0.4; V = 0.5 of which samples 0.1;
-    # the mean of 0.4 and 0.2 is 0.3: nu = 0.25 / (0.01 / 1 + 0.16 / 2 + 0.09 / 2), n = 2, S = 3
-    a = two_way.Components(np.array([0.0, 1.0]), 3, 1.0, 0.4, 0.1)
-    b = two_way.Components(np.array([0.0, 1.0]), 3, 0.0, 0.2, 0.1)
-    interval = Interval(0.0, 0.0, 0.95, "", "", "", 0, float(np.sqrt(0.5)))
-    expected = 2 * stats.t.sf(1 / np.sqrt(0.5), 0.25 / (0.01 + 0.08 + 0.045))
-    assert tails.p_value(a, b, interval) == pytest.approx(expected, abs=1e-12)
+def parted(seeds, residual, means, estimate):
+    return two_way.Components(np.array(means), 3, estimate, seeds, residual)
+
+
+def test_the_difference_over_seeds_is_the_one_worked_by_hand():
+    # means differ by 1 and 2 of two samples: V_b = 0.5 / 2; seeds add 0.4 - 0.1 and 0.2 - 0.1: V = 0.65;
+    # nu = 0.4225 / (0.0625 / 1 + 0.16 / 2 + 0.04 / 2) = 2.6
+    a, b = parted(0.4, 0.1, [1.0, 2.0], 1.5), parted(0.2, 0.1, [0.0, 0.0], 0.0)
+    found = paired.difference(a, b, level=0.95)
+    assert found.interval.standard_error == pytest.approx(np.sqrt(0.65), abs=1e-12)
+    assert found.p == pytest.approx(2 * stats.t.sf(1.5 / np.sqrt(0.65), 2.6), abs=1e-12)
+    # in a family: mean square of the seeds at least (0.4 + 0.2) / 2
+    fewer = 0.4225 / (0.0625 + 0.16 / 2 + 0.09 / 2)
+    assert found.p_family == pytest.approx(2 * stats.t.sf(1.5 / np.sqrt(0.65), fewer), abs=1e-12)
+
+
+def test_seeds_that_lie_together_by_chance_take_away_half_the_residual_at_most():
+    # V_b = 0.25; seeds 0 and residual 0.1 each would take away 0.2: only 0.1 goes
+    a, b = parted(0.0, 0.1, [1.0, 2.0], 1.5), parted(0.0, 0.1, [0.0, 0.0], 0.0)
+    found = paired.difference(a, b, level=0.95)
+    assert found.interval.standard_error == pytest.approx(np.sqrt(0.15), abs=1e-12)
+    assert found.p == pytest.approx(2 * stats.t.sf(1.5 / np.sqrt(0.15), 0.0225 / 0.0625), abs=1e-12)
+
+
+def test_methods_that_never_vary_are_equal_or_not():
+    a, b = parted(0.0, 0.0, [1.0, 1.0], 1.0), parted(0.0, 0.0, [0.0, 0.0], 0.0)
+    assert paired.difference(a, b, level=0.95)[1:] == (0.0, 0.0)
+    assert paired.difference(a, a, level=0.95)[1:] == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("n_seeds", [1, 3])
