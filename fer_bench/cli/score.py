@@ -35,22 +35,29 @@ def score(
     """Score runs and put an interval around each number.
 
     Without a file: every run of the grid; reads results/GRID/runs and writes runs, scores, intervals, confusions,
-    history (.csv) and predicted/ in results/GRID. With a file of predictions, from whatever framework
-    (docs/predictions.md): prints all metrics that can be computed. Needs neither torch nor pictures.
+    history, calibration (.csv), metrics.json and predicted/ in results/GRID. With a file of predictions, from
+    whatever framework (docs/predictions.md): prints all metrics that can be computed. Needs neither torch nor
+    pictures.
 
     \b
     Examples:
       fer-bench score --params grids/ferplus_cpu.yaml
       fer-bench score mine.csv --dataset ferplus
     """  # noqa: D301 - click's mark for lines that stay as they are
+    from fer_bench import registry
     from fer_bench.stats import comparing, files, printed, scoring, scoring_file
-    from fer_bench.tables import reading
+    from fer_bench.tables import headline, reading
 
     if file is None:
         _only_of_files(dataset=dataset, metric=metric, selection=selection, output=output, column=column)
         grid = params_file.read(params)
         scored = scoring.stored(grid) if stored else scoring.score(grid)
         scoring.write(scored, grid.results)
+        headline.write(
+            scored.intervals,
+            grid.results / "metrics.json",
+            headline=registry.load("protocols", grid.run.protocol).headline,
+        )
         failed = int((scored.runs["status"] == "failed").sum())
         say(f"{len(scored.runs)} runs, {failed} of them failed; {len(scored.scores)} scores")
         wrote(grid.results / "scores.csv", then="fer-bench adjust")

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
+from fer_bench.metrics._known import N_BINS
 from fer_bench.report import style, words
 from fer_bench.report.blocks import Figure, Section
 from fer_bench.report.figures import slug, wrapped
 from fer_bench.report.grid import Grid
-from fer_bench.tables.calibration import N_BINS
 
 _PER_ROW = 4
 

@@ -18,11 +18,12 @@ from fer_bench import metrics, registry, seeds
 from fer_bench.errors import FerBenchError
 from fer_bench.metrics import Answers, Metric
 from fer_bench.params import MethodChoice, Params, Score
-from fer_bench.stats import estimating, measuring, signature, two_way
+from fer_bench.stats import calibrating, estimating, measuring, signature, two_way
 from fer_bench.stats.confusion import count_seeds
 from fer_bench.stats.interval import Interval
 from fer_bench.stats.signature import Signature
 from fer_bench.tables import predicted, predictions, reported, runs
+from fer_bench.tables.calibration import calibration as calibration_schema
 from fer_bench.tables.confusions import confusions as confusions_schema
 from fer_bench.tables.history import history as history_schema
 from fer_bench.tables.intervals import intervals as intervals_schema
@@ -42,7 +43,9 @@ class Scored(NamedTuple):
         confusions: Counts, zeros left out.
         history: Epochs of all runs.
         predicted: By data set, also of those without a run that ended well.
-        from_runs: Whether runs, history and predicted come from the runs; else they are those stored, and stay so.
+        calibration: Bins of confidence of every run under the headline selection; needs the runs.
+        from_runs: Whether runs, history, predicted and calibration come from the runs; else they are those stored, and
+            stay so.
     """
 
     runs: pd.DataFrame
@@ -51,6 +54,7 @@ class Scored(NamedTuple):
     confusions: pd.DataFrame
     history: pd.DataFrame
     predicted: dict[str, pd.DataFrame]
+    calibration: pd.DataFrame
     from_runs: bool = True
 
 
@@ -92,11 +96,11 @@ def score(params: Params) -> Scored:
             not fit; or a metric is measured against votes that are not known.
     """
     records = _records(params)
-    rows: _Rows = {"scores": [], "intervals": [], "confusions": []}
+    rows: _Rows = {"scores": [], "intervals": [], "confusions": [], "calibration": []}
     by_dataset = {}
     for dataset in params.prepare:
         ended = {key: record for key, record in records.items() if key[0] == dataset and record.status == "ok"}
-        table, logits = _gather(params, dataset, ended)
+        table, logits = _gather(params, dataset, ended, rows)
         by_dataset[dataset] = table
         told = {
             method: _Told(record.n_classes, record.label_rule, record.protocol)
@@ -110,6 +114,7 @@ def score(params: Params) -> Scored:
         confusions_schema.frame(rows["confusions"]),
         _histories(params, list(records)),
         by_dataset,
+        calibration_schema.frame(rows["calibration"]),
     )
 
 
@@ -155,6 +160,7 @@ def stored(params: Params) -> Scored:
         confusions_schema.frame(rows["confusions"]),
         history_schema.read(history) if history.exists() else history_schema.frame([]),
         by_dataset,
+        calibration_schema.frame([]),
         from_runs=False,
     )
 
@@ -168,6 +174,7 @@ def write(scored: Scored, folder: Path) -> None:
         return
     runs.runs.write(scored.runs, folder / "runs.csv")
     history_schema.write(scored.history, folder / "history.csv")
+    calibration_schema.write(scored.calibration, folder / "calibration.csv")
     for dataset, table in scored.predicted.items():
         predicted.write(table, folder / "predicted" / f"{dataset}.csv")
 
@@ -251,14 +258,18 @@ def _weights_fit(record: runs.RunRecord, choice: MethodChoice) -> bool:
 
 
 def _gather(
-    params: Params, dataset: str, ended: Mapping[tuple[str, str, int], runs.RunRecord]
+    params: Params, dataset: str, ended: Mapping[tuple[str, str, int], runs.RunRecord], rows_of: _Rows
 ) -> tuple[pd.DataFrame, Logits]:
-    """Put the predictions of a data set's runs side by side, checked against each other; logits where asked for."""
+    """Put the predictions of a data set's runs side by side, checked against each other; logits where asked for.
+
+    Bins of confidence are added to ``rows_of`` on the way: the logits of all runs need not be held at once.
+    """
     columns: dict[str, np.ndarray] = {}
     logits: Logits = {}
     first: tuple[Path, pd.Series] | None = None
     asked = bool(_soft(params.score.metrics))
     for (_, method, seed), record in ended.items():
+        headline = registry.load("protocols", record.protocol).headline
         path = params.cell(dataset, method, seed) / "predictions.csv"
         for selection, rows in _selections(path, record, first):
             truth = rows["y_true"]
@@ -266,8 +277,13 @@ def _gather(
             _same_truth(path, truth, *first)
             column = str(predicted.Column(method, seed, selection))
             columns[column] = rows["y_pred"].to_numpy(dtype=int)
+            found = rows.filter(regex="^logit_").to_numpy(dtype=float)
             if asked:
-                logits[column] = rows.filter(regex="^logit_").to_numpy(dtype=float)
+                logits[column] = found
+            if selection == headline:
+                place = {"dataset": dataset, "method": method, "seed": seed, "selection": selection}
+                by_bin = calibrating.bins(truth.to_numpy(dtype=int), columns[column], special.softmax(found, axis=1))
+                rows_of["calibration"] += [{**place, **one} for one in by_bin]
     truth = first[1] if first else pd.Series(dtype="Int64", index=pd.Index([], dtype="string"))
     base = {"sample_id": truth.index.to_numpy(), "y_true": truth.to_numpy(dtype=int)}
     return pd.DataFrame({**base, **columns}), logits

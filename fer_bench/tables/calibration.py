@@ -6,8 +6,6 @@ Confidence is the largest probability of a sample. Bins are of equal width and c
 
 from fer_bench.tables._schema import Schema
 
-N_BINS = 15
-
 calibration = Schema(
     name="calibration table",
     columns={

@@ -17,7 +17,7 @@ from fer_bench.tables import predicted, reported
 def test_every_table_is_written_and_read_back(scored, tmp_path):
     scoring.write(scored, tmp_path)
     names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("**/*.csv")}
-    tables = {f"{name}.csv" for name in ("runs", "scores", "intervals", "confusions", "history")}
+    tables = {f"{name}.csv" for name in ("runs", "scores", "intervals", "confusions", "history", "calibration")}
     assert names == tables | {"predicted/synthetic.csv"}
     assert len(predicted.columns(predicted.read(tmp_path / "predicted/synthetic.csv"))) == 3 * 2 * 3
 
@@ -323,3 +323,13 @@ def test_stored_tables_of_another_grid_are_refused(fake_runs):
     (grid.folder / "params.yaml").write_text(text.replace("[0, 1]", "[0, 1, 2]"))
     with pytest.raises(FerBenchError, match="differ in 1 runs"):
         scoring.stored(params.read())
+
+
+def test_bins_of_confidence_hold_every_sample_of_the_headline_selection(scored):
+    table = scored.calibration
+    assert set(table["selection"]) == {"best_on_val"}
+    assert (table.groupby(["method", "seed"])["n_samples"].sum() == 150).all()
+    right = (table["accuracy"] * table["n_samples"]).groupby([table["method"], table["seed"]]).sum() / 150
+    accuracy = scored.scores.query("selection == 'best_on_val' and metric == 'accuracy'")
+    expected = accuracy.set_index(["method", "seed"])["value"]
+    assert (right - expected).abs().max() < 1e-9
