@@ -238,6 +238,15 @@ def test_the_verdict_of_a_row_stands_behind_what_the_row_is_about():
     ]
 
 
+@pytest.mark.parametrize("n", [1, 30])
+def test_a_table_has_as_many_columns_as_its_data_set_has_expressions(n):
+    names = [f"expression {index}" for index in range(n)]
+    cells = pd.DataFrame([["m", *["1,234"] * n], ["k", *["–"] * n]], columns=["method", *names])
+    page = shown(Table(name="t", cells=cells, caption="C.", right=frozenset(names)))
+    assert len(page.all("td")) == 2 * n
+    assert len(page.all("th")) == n + 3
+
+
 def test_an_empty_table_says_why_instead():
     page = shown(Table(name="t", cells=pd.DataFrame({"x": []}), caption="C.", empty=f"Nothing {ATTACK}."))
     assert not page.all("table")
