@@ -59,15 +59,15 @@ def draw(confusion: Confusion, *, n_resamples: int, rng: np.random.Generator) ->
         raise ValueError(message)
     rare = counts <= _RARE
     of_rare = np.repeat(cells[rare], counts[rare])  # one entry per sample
-    grouped = np.append(counts[~rare], len(of_rare))
+    grouped = np.append(len(of_rare), counts[~rare])  # the last one, which takes what rounding leaves, is not empty
     times = rng.multinomial(counts.sum(), grouped / counts.sum(), size=n_resamples)
-    drawn = np.zeros(n_resamples * n_classes**2, dtype=np.int64)
+    flat = np.zeros(n_resamples * n_classes**2, dtype=np.int64)
     if len(of_rare):
-        place = np.repeat(np.arange(n_resamples) * n_classes**2, times[:, -1])
+        place = np.repeat(np.arange(n_resamples) * n_classes**2, times[:, 0])
         place += of_rare.take(rng.integers(len(of_rare), size=len(place), dtype=np.min_scalar_type(len(of_rare))))
-        drawn = np.bincount(place, minlength=len(drawn))
-    drawn = drawn.reshape(n_resamples, n_classes**2)
-    drawn[:, cells[~rare]] = times[:, :-1]
+        flat = np.bincount(place, minlength=len(flat))
+    drawn = flat.reshape(n_resamples, n_classes**2)
+    drawn[:, cells[~rare]] = times[:, 1:]
     return drawn.reshape(n_resamples, n_classes, n_classes)
 
 
