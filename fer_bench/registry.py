@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from fer_bench.errors import FerBenchError
-from fer_bench.expressions import EXPRESSIONS
 
 KINDS: dict[str, tuple[str, str]] = {
     # kind: (package, file suffix)
@@ -77,7 +76,7 @@ def metric_of(name: str) -> tuple[str, str | None]:
     """
     known = names("metrics")
     file, _, expression = name.rpartition("_")
-    if name not in known and file in known and expression in EXPRESSIONS:
+    if name not in known and file in known:
         return file, expression
     path_of("metrics", name)
     return name, None

@@ -71,7 +71,20 @@ def demo(
 
 def _carry_out(grid: Params) -> None:
     """Call the verbs in the order of the pipeline."""
-    from fer_bench.cli import adjust, audit, compare, data, ladder, report, run, score, sources, verdict
+    from fer_bench.cli import (
+        adjust,
+        annotators,
+        audit,
+        compare,
+        data,
+        explain,
+        ladder,
+        report,
+        run,
+        score,
+        sources,
+        verdict,
+    )
 
     for dataset in grid.prepare:
         data.prepare(dataset)
@@ -83,7 +96,9 @@ def _carry_out(grid: Params) -> None:
         for seed in grid.run.seeds:
             run.run(method, dataset=dataset, seed=seed)
         audit.batch(method, dataset=dataset)
+        explain.explain(method, dataset=dataset)
     score.score()
+    annotators.annotators()
     adjust.adjust()
     ladder.ladder()
     compare.compare()

@@ -18,7 +18,8 @@ import pandas as pd
 from fer_bench import registry, seeds
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import expressions
-from fer_bench.metrics import Metric, labels_only
+from fer_bench.metrics import Metric
+from fer_bench.metrics._named import labels_only
 from fer_bench.params import Params, Score
 from fer_bench.protocols import Protocol
 from fer_bench.stats import bootstrap

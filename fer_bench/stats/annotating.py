@@ -14,7 +14,8 @@ import pandas as pd
 from fer_bench import params as params_file
 from fer_bench import registry, seeds
 from fer_bench.errors import FerBenchError
-from fer_bench.metrics import Metric, SoftMetric, named
+from fer_bench.metrics import Metric, SoftMetric
+from fer_bench.metrics._named import named
 from fer_bench.params import Params
 from fer_bench.stats import annotators
 from fer_bench.stats.comparing import runs_of

@@ -19,7 +19,8 @@ import pandas as pd
 
 from fer_bench import card, seeds
 from fer_bench.errors import FerBenchError
-from fer_bench.metrics import Metric, labels_only
+from fer_bench.metrics import Metric
+from fer_bench.metrics._named import labels_only
 from fer_bench.params import Params
 from fer_bench.stats import within
 from fer_bench.stats.comparing import runs_of

@@ -2,7 +2,7 @@
 
 A metric of the confusion matrix and one of probabilities differ only here. ``answers`` are those of several runs to
 the same samples in the same order, for example one per seed. A metric with one value per expression comes in as one
-metric per expression (:func:`fer_bench.metrics.named`).
+metric per expression (:func:`fer_bench.metrics._named.named`).
 
 What is resampled: samples; or persons, all pictures of a drawn person together, where ``subjects`` says who is who.
 What is held fixed: the checkpoints. When it misleads: pictures of one person drawn one by one count as independent;

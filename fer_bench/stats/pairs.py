@@ -10,8 +10,9 @@ from fer_bench import metrics as kinds
 from fer_bench import seeds
 from fer_bench.errors import FerBenchError
 from fer_bench.metrics import Answers, Metric, SoftMetric
+from fer_bench.metrics._named import named
 from fer_bench.metrics.accuracy import accuracy
-from fer_bench.stats import bootstrap, mcnemar, measuring, paired, two_way
+from fer_bench.stats import bootstrap, estimating, mcnemar, measuring, paired, two_way
 from fer_bench.stats.decide import decide
 from fer_bench.stats.holm import holm
 from fer_bench.stats.interval import Interval, clipped
@@ -82,7 +83,7 @@ class Predicted(NamedTuple):
         Raises:
             FerBenchError: If there is no such metric, or it needs probabilities or votes that are not known.
         """
-        found = kinds.named([name], n_classes=self.n_classes)
+        found = named([name], n_classes=self.n_classes)
         for needed, held in (("probabilities", self.probabilities), ("votes", self.votes)):
             if held is None and any(needed in _needed(metric) for metric in found.values()):
                 raise FerBenchError(
@@ -170,6 +171,7 @@ def compare_sets(sets: Sequence[Predicted], settings: Settings) -> list[dict[str
     Raises:
         FerBenchError: If a metric does not exist, or needs what is not known.
     """
+    sets = [found._replace(subjects=estimating.persons(found.subjects)) for found in sets]
     all_sets = [_Set(found, _pairs(found, settings.baseline)) for found in sets]
     held = {asked: metrics_of(sets, asked) for asked in settings.metrics}
     drawn = [_draw(one, [metrics[index] for metrics in held.values()], settings) for index, one in enumerate(all_sets)]

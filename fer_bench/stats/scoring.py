@@ -17,6 +17,7 @@ from scipy import special
 from fer_bench import metrics, registry, seeds
 from fer_bench.errors import FerBenchError
 from fer_bench.metrics import Answers, Metric
+from fer_bench.metrics._named import named
 from fer_bench.params import MethodChoice, Params, Score
 from fer_bench.stats import calibrating, estimating, measuring, signature, two_way
 from fer_bench.stats.confusion import count_seeds
@@ -437,7 +438,7 @@ def _score_group(
     known: Known,
     signed: Signature,
 ) -> _Rows:
-    asked = metrics.named(settings.metrics, n_classes=n_classes)
+    asked = named(settings.metrics, n_classes=n_classes)
     matrices = count_seeds(known.y_true, np.stack([one.y_pred for one in answers]), n_classes=n_classes)
     rows: _Rows = {"scores": [], "intervals": [], "confusions": []}
     for seed, matrix in zip(run_seeds, matrices, strict=True):

@@ -9,6 +9,7 @@ from fer_bench import metrics, registry, seeds
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import EXPRESSIONS, expressions
 from fer_bench.metrics import Answers, Metric, SoftMetric
+from fer_bench.metrics._named import named
 from fer_bench.stats import bootstrap, estimating, measuring, wording
 from fer_bench.stats.alongside import Opened
 from fer_bench.stats.confusion import count
@@ -124,7 +125,7 @@ def _computable(
     there |= {"votes"} if answers.votes is not None and answers.probabilities is not None else set()
     lacking: dict[str, list[str]] = {}
     found: dict[str, Metric | SoftMetric] = {}
-    for name, metric in metrics.named(names, n_classes=n_classes).items():
+    for name, metric in named(names, n_classes=n_classes).items():
         wanted = metrics.needs(metric)
         if wanted in there:
             found[name] = metric

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from fer_bench import registry
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import expressions
-from fer_bench.metrics import Answers, SoftMetric, named, needs, of_labels
+from fer_bench.metrics import Answers, SoftMetric, needs
+from fer_bench.metrics._named import named, of_labels
 from fer_bench.stats import measuring
 from fer_bench.stats.wilson import wilson
 

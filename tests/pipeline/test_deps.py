@@ -34,7 +34,7 @@ EXCEPTED = {
 SOURCES = "results/${grid}/sources/${item.method}.json"
 TEMPLATES = {"methods": SOURCES, "datasets": "fer_bench/datasets/${key}.py"}
 # These open what `prepare` wrote; they load no data set's file.
-OPENS_ONLY = {"run", "score", "adjust", "ladder", "compare", "verdict", "report"}
+OPENS_ONLY = {"run", "explain", "score", "adjust", "ladder", "compare", "verdict", "report"}
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 
 
@@ -53,7 +53,7 @@ def needed(stage):
             continue
         if kind in TEMPLATES:
             found.add(TEMPLATES[kind])
-        if kind != "methods" or stage in {"run", "batch"}:
+        if kind != "methods" or stage in {"run", "batch", "explain"}:
             found |= imported(kind)
     if SOURCES in found:  # which of these a run depends on, that file says
         found = {file for file in found if not file.startswith("baselines/")}

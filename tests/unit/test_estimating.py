@@ -8,7 +8,8 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from fer_bench import registry
-from fer_bench.metrics import Answers, named
+from fer_bench.metrics import Answers
+from fer_bench.metrics._named import named
 from fer_bench.stats import bootstrap, crossed, estimating, measuring
 from fer_bench.stats.confusion import count
 from fer_bench.stats.estimating import Way
