@@ -8,9 +8,10 @@ expression alone, and a method that always gives each expression its frequency i
 size, other numbers of bins, the largest gap, all expressions (``classwise_calibration_error``). Without samples it is
 0.
 
-It is biased upward: noise moves the mean of a bin off the confidence in either direction, and both count. With few
-samples a calibrated method is above 0, and the percentile bootstrap adds the same noise once more: its interval lies
-too high for well calibrated methods.
+It is biased upward: noise moves the mean of a bin off the confidence in either direction, and both count, so that with
+few samples a calibrated method is above 0. Resampling adds the same noise once more; draws are therefore centred at the
+estimate (:mod:`fer_bench.stats.estimating`), and the interval is one of the error as measured on so many samples, not
+of that on infinitely many. Compare methods on the same number of samples.
 
 References:
     Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015; Guo,

@@ -4,7 +4,8 @@ r"""F1 of each expression: the harmonic mean of its precision and its recall.
 
 Range 0 to 1; higher is better. Also called Dice coefficient; with J the Jaccard index it is :math:`2J / (1 + J)`. An
 expression that is neither true nor predicted has 0 (scikit-learn: ``zero_division=0``). It is no proportion of samples:
-a right one counts twice.
+a right one counts twice. Of an expression that is never found it is 0 whatever is drawn, and its interval has no width;
+the one of its recall says how little that proves.
 
 References:
     Van Rijsbergen, "Information Retrieval" (2nd ed., 1979), chapter 7.

@@ -66,7 +66,7 @@ def test_the_simulated_truth_is_that_of_many_samples(rng):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n_seeds", [3, 5])
-@pytest.mark.parametrize("seed_sd", [0.0, 0.03, 0.055])
+@pytest.mark.parametrize("seed_sd", [0.0, 0.03, 0.05])
 def test_crossed_intervals_over_seeds_and_samples_cover(rng, n_seeds, seed_sd):
     shares = coverage(rng, n_seeds, seed_sd, TRIALS)
     assert all(0.93 <= share <= 0.97 for share in shares.values()), shares
