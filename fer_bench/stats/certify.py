@@ -15,7 +15,7 @@ References:
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,10 +23,11 @@ from scipy import stats
 
 from fer_bench import __version__, provenance, seeds
 from fer_bench.metrics import Answers, Metric, accuracy, macro_f1, mean_recall, recall
-from fer_bench.stats import bootstrap, crossed, mcnemar, measuring, simulate
+from fer_bench.stats import bootstrap, crossed, estimating, mcnemar, simulate
 from fer_bench.stats.confusion import count
+from fer_bench.stats.estimating import Way
+from fer_bench.stats.interval import Interval
 from fer_bench.stats.pairs import Predicted, Settings, compare_methods
-from fer_bench.stats.scoring import over_seeds
 from fer_bench.stats.wilson import wilson
 from fer_bench.tables.certificate import certificate
 
@@ -40,6 +41,7 @@ ONE_RUN, SEVERAL, ALONE, FAMILY = (0.94, 0.96), (0.93, 0.97), (0.03, 0.07), (0.0
 CUSTOMARY = "customary: "
 """How the rows begin that promise nothing."""
 
+_SPREAD, _STUDENT = "mean ± standard deviation over seeds", "Student's t over seeds"
 _METRICS: dict[str, Metric] = {
     "accuracy": accuracy.metric,
     "macro_f1": macro_f1.metric,
@@ -48,9 +50,9 @@ _METRICS: dict[str, Metric] = {
 _RAREST = replace(
     recall.metric,
     title=f"Recall of an expression with {simulate.COUNTS[-1]} samples",
-    of_confusion=lambda confusion: recall.metric.of_confusion(confusion)[..., -1],
+    of_confusion=lambda confusion: recall.recall(confusion)[..., -1],
     per_class=False,
-    proportion=None,
+    proportion=lambda confusion: (confusion[..., -1, -1], confusion[..., -1, :].sum(axis=-1)),
 )
 _RESAMPLES = 1000  # a percentile interval of 1,000 draws covers 0.2 points less than one of 10,000
 _EVERY = 10
@@ -137,14 +139,13 @@ def printable(table: pd.DataFrame) -> pd.DataFrame:
 def in_words(table: pd.DataFrame) -> str:
     """Return two sentences on a certificate that need no statistics to be read."""
     promised = table[table["passed"].notna()]
-    kept, worst = int(promised["passed"].sum()), table[(table["what"] == "coverage") & table["passed"].isna()]
-    customary = worst[worst["method"].str.startswith(CUSTOMARY)]
-    lowest = customary.sort_values("rate").iloc[0]
+    covered = table[table["what"] == "coverage"].astype({"rate": float}).groupby("method")["rate"].min()
+    spread, student = (f"{100 * covered[CUSTOMARY + name]:.0f} %" for name in (_SPREAD, _STUDENT))
     return (
-        f"{kept} of {len(promised)} promised rates lie in their ranges, counted on {int(table['trials'].max()):,} "
-        f"simulated worlds or fewer. An interval that calls itself 95 % and is made as is customary "
-        f"({str(lowest['method']).removeprefix(CUSTOMARY)}) holds the true value in as few as "
-        f"{100 * float(lowest['rate']):.0f} % of them."
+        f"{int(promised['passed'].sum())} of {len(promised)} promised rates lie in their ranges, counted on "
+        f"{int(promised['trials'].min()):,} or more simulated worlds each. What papers print holds the true value less "
+        f"often: {_SPREAD} in as few as {spread} of the same worlds, and {_STUDENT}, which claims 95 %, in as few as "
+        f"{student}."
     )
 
 
@@ -230,25 +231,29 @@ def _parts(trials: int, seed: int) -> Iterator[tuple[str, float, str, list[Count
         yield "false alarms in a family", 1 - LEVEL, setting, counted
 
 
+def _way(n_resamples: int, over_seeds: Literal["two_way", "crossed"] = "two_way") -> Way:
+    return Way(simulate.K, LEVEL, n_resamples, over_seeds=over_seeds)
+
+
+def _ends(interval: Interval) -> tuple[float, float]:
+    return interval.low, interval.high
+
+
 def _one_run(trials: int, rng: np.random.Generator) -> list[Counted]:
-    expected = {name: simulate.truth(metric, points=0.0) for name, metric in _METRICS.items()}
-    rarest = simulate.truth(_RAREST, points=0.0)
+    metrics = {**_METRICS, "rarest": _RAREST}
+    expected = {name: simulate.truth(metric, points=0.0) for name, metric in metrics.items()}
     tally = _Tally()
     for trial in range(trials):
         world = simulate.World(rng)
-        confusion = count(world.y_true, world.predict(1, points=0.0)[0], n_classes=simulate.K)
-        right, n = int(confusion.trace()), int(confusion.sum())
-        found, of = int(confusion[-1, -1]), int(confusion[-1].sum())
-        tally.covers("Accuracy", "Wilson", wilson(right, n, level=LEVEL), expected["accuracy"], ONE_RUN)
-        tally.covers(_RAREST.title, "Wilson", wilson(found, of, level=LEVEL), rarest, ONE_RUN)
-        for name in ("macro_f1", "mean_recall"):
-            metric = _METRICS[name]
-            interval = bootstrap.one_run(confusion, metric, level=LEVEL, n_resamples=_RESAMPLES, rng=rng)
-            tally.covers(metric.title, interval.method, (interval.low, interval.high), expected[name], ONE_RUN)
+        answers = Answers(world.y_true, world.predict(1, points=0.0)[0])
+        found = estimating.of_runs(metrics, [answers], _way(_RESAMPLES), rngs=[lambda: rng], common=lambda: rng)
+        for name, (interval,) in found.items():
+            tally.covers(metrics[name].title, interval.method, _ends(interval), expected[name], ONE_RUN)
         if trial % _EVERY == 0:
+            confusion = count(*answers[:2], n_classes=simulate.K)
             drawn = bootstrap.resample(confusion, _RAREST.of_confusion, n_resamples=_RESAMPLES, rng=rng)
             ends = crossed.percentile(drawn, level=LEVEL)
-            tally.covers(_RAREST.title, "multinomial bootstrap, percentile", ends, rarest, None)
+            tally.covers(_RAREST.title, "bootstrap, percentile", ends, expected["rarest"], None)
     return tally.counted()
 
 
@@ -258,24 +263,18 @@ def _over_seeds(trials: int, n_seeds: int, points: float, rng: np.random.Generat
     for trial in range(trials):
         world = simulate.World(rng)
         y_pred = world.predict(n_seeds, points=points)
+        answers = [Answers(world.y_true, row) for row in y_pred]
         for name, metric in _METRICS.items():
-            interval = over_seeds(world.y_true, y_pred, metric, n_classes=simulate.K, level=LEVEL)
-            tally.covers(metric.title, interval.method, (interval.low, interval.high), expected[name], SEVERAL)
+            interval = estimating.two_way_interval(metric, answers, _way(_RESAMPLES))
+            tally.covers(metric.title, interval.method, _ends(interval), expected[name], SEVERAL)
         if trial % _EVERY == 0:
-            for name, ends in _crossed(world.y_true, y_pred, rng).items():
-                method = "crossed bootstrap of seeds and samples, percentile"
-                tally.covers(_METRICS[name].title, method, ends, expected[name], None)
+            way = _way(2 * _FEW_RESAMPLES, "crossed")
+            found = estimating.over_seeds(_METRICS, answers, way, common=lambda: rng, of_seeds=lambda: rng)
+            for name, interval in found.items():
+                tally.covers(_METRICS[name].title, interval.method, _ends(interval), expected[name], None)
         for method, ends in _customary((y_pred == world.y_true).mean(axis=1)):
             tally.covers("Accuracy", method, ends, expected["accuracy"], None)
     return tally.counted()
-
-
-def _crossed(y_true: np.ndarray, y_pred: np.ndarray, rng: np.random.Generator) -> dict[str, tuple[float, float]]:
-    answers = [Answers(y_true, row) for row in y_pred]
-    drawn = measuring.resample_common(_METRICS, answers, n_classes=simulate.K, n_resamples=2 * _FEW_RESAMPLES, rng=rng)
-    return {
-        name: crossed.percentile(crossed.draw_seeds(values, rng=rng), level=LEVEL) for name, values in drawn.items()
-    }
 
 
 def _customary(scores: np.ndarray) -> list[tuple[str, tuple[float, float]]]:
@@ -284,8 +283,8 @@ def _customary(scores: np.ndarray) -> list[tuple[str, tuple[float, float]]]:
     half = float(stats.t.ppf((1 + LEVEL) / 2, len(scores) - 1)) * sd / np.sqrt(len(scores))
     first = wilson(round(float(scores[0]) * simulate.N), simulate.N, level=LEVEL)
     return [
-        (CUSTOMARY + "mean ± standard deviation over seeds", (mean - sd, mean + sd)),
-        (CUSTOMARY + "Student's t over seeds", (mean - half, mean + half)),
+        (CUSTOMARY + _SPREAD, (mean - sd, mean + sd)),
+        (CUSTOMARY + _STUDENT, (mean - half, mean + half)),
         (CUSTOMARY + "Wilson of one seed, read as one of the method", first),
     ]
 

@@ -31,7 +31,7 @@ from scipy import stats
 
 from fer_bench import registry, seeds
 from fer_bench.metrics import Metric, SoftMetric
-from fer_bench.stats import crossed, measuring
+from fer_bench.stats import crossed, estimating, measuring
 from fer_bench.stats.holm import holm
 from fer_bench.stats.pairs import Predicted, Settings, metrics_of
 
@@ -75,7 +75,11 @@ def rank_sets(sets: Sequence[Predicted], settings: Settings) -> list[dict[str, o
     return [
         row
         for index, found in enumerate(sets)
-        for row in _rank(found, {name: one for asked in held.values() for name, one in asked[index].items()}, settings)
+        for row in _rank(
+            found._replace(subjects=estimating.persons(found.subjects)),
+            {name: one for asked in held.values() for name, one in asked[index].items()},
+            settings,
+        )
     ]
 
 

@@ -169,6 +169,12 @@ def test_where_persons_are_known_they_are_what_varies(rng, n_seeds):
     assert clustered["difference"] == alone["difference"]
 
 
+def test_persons_with_one_picture_each_are_samples(rng):
+    found = world(rng, methods=("a", "b"), n_seeds=1)
+    each = compare_methods(found._replace(subjects=np.arange(simulate.N)), SETTINGS)
+    assert each == compare_methods(found, SETTINGS)
+
+
 def test_persons_whose_pictures_go_together_widen_the_interval(rng):
     found = world(rng, methods=("a", "b"), n_seeds=3)
     right = rng.random((simulate.N // 8 + 1, 2))[np.arange(simulate.N) // 8] < 0.85  # a person is right or wrong as one
