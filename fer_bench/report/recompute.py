@@ -15,9 +15,14 @@ _COMMANDS = {
         "prepared data",
     ),
     "scores, intervals, confusions": (
-        "scores.csv, intervals.csv, confusions.csv, history.csv, runs.csv",
+        "scores.csv, intervals.csv, confusions.csv, calibration.csv, history.csv, runs.csv",
         "fer-bench score",
         "the runs",
+    ),
+    "what annotators' votes say": (
+        "annotators.csv",
+        "fer-bench annotators",
+        "predicted/*.csv, runs.csv, intervals.csv, audits/DATASET_reported.csv",
     ),
     "scores without twins": (
         "contamination.csv",
@@ -34,10 +39,25 @@ _COMMANDS = {
         "fer-bench ladder",
         "predicted/*.csv, runs.csv, orders/*.csv",
     ),
-    "comparisons": ("comparisons.csv", "fer-bench compare", "predicted/*.csv, runs.csv"),
-    "verdicts on claims": ("verdicts.csv", "fer-bench verdict", "intervals.csv, runs.csv, the cards"),
+    "comparisons": ("comparisons.csv, ranks.csv", "fer-bench compare", "predicted/*.csv, runs.csv"),
+    "verdicts on claims": (
+        "verdicts.csv",
+        "fer-bench verdict",
+        "intervals.csv, runs.csv, predicted/*.csv, audits/*.json, the cards",
+    ),
+    "published numbers on their own": ("published.csv, told_apart.csv", "fer-bench verdict", "the cards"),
+    "features and Grad-CAM": (
+        "features/DATASET_METHOD.csv, .json, .npz",
+        "fer-bench explain METHOD --dataset DATASET",
+        "prepared data, the runs",
+    ),
+    "the certificate": ("../certificate.csv", "fer-bench selftest stats", "nothing"),
     "audits": ("audits/DATASET.json, audits/DATASET_*.csv", "fer-bench data audit DATASET", "prepared data"),
-    "this report": ("report.html, report.md, report.tex, tables/, figures/", "fer-bench report", "the tables above"),
+    "this report": (
+        "report.html, report.json, report.md, report.tex, tables/, figures/",
+        "fer-bench report",
+        "the tables above",
+    ),
 }
 
 _MADE_BY = {
@@ -45,6 +65,14 @@ _MADE_BY = {
     "main": ("scores, intervals, confusions", "comparisons"),
     "selections": ("scores, intervals, confusions", "step by step from the honest number"),
     "contamination": ("scores without twins",),
+    "annotators": ("what annotators' votes say",),
+    "ranks": ("comparisons",),
+    "published_alone": ("published numbers on their own",),
+    "published_pairs": ("published numbers on their own",),
+    "features": ("features and Grad-CAM",),
+    "gradcam": ("features and Grad-CAM",),
+    "certificate": ("the certificate",),
+    "reliability": ("one run's predictions", "scores, intervals, confusions"),
     "comparisons": ("comparisons",),
     "claims": ("verdicts on claims",),
     "ladder": ("predictions in other batches", "step by step from the honest number"),

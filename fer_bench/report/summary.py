@@ -1,12 +1,11 @@
 """The verdict box: what is best, what cannot be told apart, how the claims stand, at what scale."""
 
-from fer_bench.report import adjusted, marked, words
+from fer_bench.report import adjusted, annotators, marked, words
 from fer_bench.report.best_set import best_set, told_apart
 from fer_bench.report.blocks import Box, Section, Text
 from fer_bench.report.grid import Grid
 from fer_bench.report.main_table import metric_with_interval
-
-_ORDER = ("reproduced", "below", "above", "inconclusive", "not comparable", "not run")
+from fer_bench.tables.verdicts import VERDICTS
 
 
 def section(grid: Grid) -> Section:
@@ -15,6 +14,7 @@ def section(grid: Grid) -> Section:
         *filter(None, [marked.sentence(grid.marks)]),
         *(sentence for dataset in grid.datasets for sentence in _dataset(grid, dataset)),
         *adjusted.sentences(grid),
+        *annotators.sentences(grid, grid.annotators),
         *_claims(grid),
         *_failures(grid),
         grid.params.report.scale.strip(),
@@ -95,13 +95,13 @@ def _claims(grid: Grid) -> list[str]:
     table = grid.tables["verdicts"]
     if table.empty:
         return ["No published claim is on record for these methods and data sets."]
-    order = [*_ORDER, *sorted(set(table["verdict"]) - set(_ORDER))]
     parts = []
-    for verdict in order:
+    for verdict in VERDICTS:
         rows = table[table["verdict"] == verdict]
         if len(rows):
             names = sorted({grid.title(str(name)) for name in rows["method"]})
-            parts.append(f"{len(rows)} {verdict} ({words.listed(names)})")
+            named = f" ({words.listed(names)})" if len(names) <= 4 else ""
+            parts.append(f"{len(rows)} {verdict}{named}")
     return [f"Published claims: {words.counted(len(table), 'claim')} on record, of which {words.listed(parts)}."]
 
 

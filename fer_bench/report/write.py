@@ -7,19 +7,30 @@ from pathlib import Path
 
 from fer_bench.report import (
     adjusted,
+    annotators,
+    as_json,
     audit,
+    calibrated,
+    certified,
     claims,
     compared,
+    differences,
+    efficiency,
+    explained,
     figures,
+    from_n_alone,
     html,
     ladder,
     latex,
     main_table,
     markdown,
     marked,
+    matrix,
     methods_text,
+    numbers,
     per_class,
     published,
+    ranked,
     recompute,
     run_list,
     summary,
@@ -31,27 +42,38 @@ from fer_bench.report.grid import Grid
 def sections(grid: Grid, figure_folder: Path) -> tuple[Section, ...]:
     """Draw the figures into a folder and return the report's sections in their order, marked where the data are."""
     drawn = {section.title: section for section in figures.sections(grid, figure_folder)}
-    parts = (
+    made = (
         summary.section(grid),
         main_table.section(grid),
-        *filter(None, [drawn.pop("Overview", None)]),
+        drawn.pop("Overview", None),
         adjusted.section(grid),
+        matrix.section(grid, figure_folder),
         compared.section(grid),
+        ranked.section(grid, grid.ranks, figure_folder),
         claims.section(grid),
-        *filter(None, [published.section(grid)]),
+        published.section(grid),
+        from_n_alone.section(grid, grid.published, grid.told_apart) if len(grid.published) else None,
         ladder.section(grid, figure_folder),
         audit.section(grid),
+        annotators.section(grid, grid.annotators),
         per_class.section(grid),
-        *drawn.values(),
+        drawn.pop("Confusion matrices", None),
+        differences.section(grid, figure_folder),
+        calibrated.section(grid, grid.calibration, figure_folder),
+        drawn.pop("Training", None),
+        explained.section(grid, figure_folder),
+        efficiency.section(grid, figure_folder),
         run_list.section(grid),
+        certified.section(grid, grid.certificate),
         recompute.section(grid),
         methods_text.section(grid),
     )
+    parts = tuple(part for part in made if part is not None)
     return marked.marked(parts, grid.marks)
 
 
 def write(grid: Grid, *, asked: str) -> None:
-    """Write report.html, report.md, report.tex, tables/, figures/ and params.yaml into the grid's folder.
+    """Write report.html, .json, .md and .tex, tables/, figures/ and params.yaml into the grid's folder.
 
     Args:
         grid: The tables.
@@ -66,12 +88,14 @@ def write(grid: Grid, *, asked: str) -> None:
         for table in tables(parts):
             for name, text in latex.fragments(table, head=head).items():
                 (made / "tables" / f"{name}.tex").write_text(text, encoding="utf-8")
+        (made / "tables" / "numbers.tex").write_text(numbers.macros(grid, head=head), encoding="utf-8")
         title = grid.params.report.title
         page = html.render(
             title, parts, figures=made / "figures", commands=partial(recompute.lines, grid),
             said_once=grid.params.report.scale.strip(),
         )  # fmt: skip
         (made / "report.html").write_text(page, encoding="utf-8")
+        (made / "report.json").write_bytes(as_json.render(grid, parts))
         (made / "report.md").write_text(markdown.render(title, parts), encoding="utf-8")
         (made / "report.tex").write_text(latex.document(title, parts, head=head), encoding="utf-8")
         (made / "params.yaml").write_text(asked, encoding="utf-8")
