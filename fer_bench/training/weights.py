@@ -150,6 +150,8 @@ def _load(net: nn.Module, path: Path, timm_name: str) -> None:
         state = translate(state, net)
     wanted = net.state_dict()
     classifier = _classifiers(net)
+    # a counter that older files lack; nothing is computed from it
+    state = {name: value for name, value in wanted.items() if name.endswith("num_batches_tracked")} | state
     missing = [name for name in wanted if name not in state]
     foreign = [name for name in state if name not in wanted and not name.startswith(classifier)]
     shapes = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]

@@ -54,8 +54,8 @@ def test_losses_gradients_and_batch_statistics_are_the_released_codes(mode):
     assert loss.item() == pytest.approx(expected[f"losses_{mode}_mode"]["total"], rel=1e-9)
     if mode == "train":
         loss.backward()
-        reference.assert_gradients(network, scn.RELEASED.name_of, expected["gradients_train_mode"])
-        reference.assert_buffers(network, scn.RELEASED.name_of, expected["buffers_after_this_training_pass"])
+        reference.assert_gradients(network, scn.RELEASED, expected["gradients_train_mode"])
+        reference.assert_buffers(network, scn.RELEASED, expected["buffers_after_this_training_pass"])
 
 
 @pytest.mark.parametrize(("spread", "margin", "case"), [

@@ -147,3 +147,11 @@ def test_a_file_that_training_on_several_devices_left_is_read_without_its_prefix
     torch.save({"state_dict": {f"module.{name}": value for name, value in source.items()}}, tmp_path / "w.pth.tar")
     net = weights.create_backbone(NAME, Weights("file", tmp_path / "w.pth.tar"), num_classes=0, **TINY)
     assert all(torch.equal(value, source[name]) for name, value in net.state_dict().items())
+
+
+def test_counters_of_batches_that_older_files_lack_are_no_reason_to_refuse_them(tmp_path):
+    source = timm.create_model("resnet18", num_classes=5).state_dict()
+    old = {name: value for name, value in source.items() if not name.endswith("num_batches_tracked")}
+    torch.save(old, tmp_path / "w.pth")
+    net = weights.create_backbone("resnet18", Weights("file", tmp_path / "w.pth"), num_classes=0)
+    assert torch.equal(net.state_dict()["layer4.1.conv2.weight"], source["layer4.1.conv2.weight"])
