@@ -1,7 +1,7 @@
 """Do the intervals cover, and do the tests hold their level? What `fer-bench selftest stats` counts, with 2,000 trials.
 
 The model stands in fer_bench/stats/simulate.py. With 2,000 trials the standard error of a share near 95 % is 0.5
-points; for one run, whose range is narrower, there are 4,000.
+points; for one run and for families there are 4,000.
 """
 
 import pytest
