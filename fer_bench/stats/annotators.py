@@ -36,6 +36,7 @@ References:
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -352,8 +353,9 @@ def difference(
     else:
         own = two_way.components(_values(runs.sum(axis=1), runs, metric), by_seed)
         means = np.zeros(len(votes)) if human is None else _values(human.sum(axis=0)[None], human[None], metric)[0]
-        one = two_way.Components(sample_means=means, n_seeds=1, estimate=theirs, seeds=0.0, residual=0.0)
-        interval, _ = two_way.difference(own, one, level=level)
+        interval = two_way.one(
+            replace(own, sample_means=own.sample_means - means, estimate=own.estimate - theirs), level=level
+        )
     low, high = metric.range
     width = high - low
     return estimate, clipped(interval, low=low if human is None else -width, high=high if human is None else width)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fer_bench.arrays import Labels, SeedLabels
-from fer_bench.stats import mcnemar, two_way
+from fer_bench.stats import mcnemar, paired, two_way
 from fer_bench.stats.holm import holm
 
 
@@ -64,4 +64,4 @@ def _p_value(a: np.ndarray, b: np.ndarray) -> float:
     if len(a) == 1:
         return mcnemar.mcnemar(a[0], b[0])
     first, second = (two_way.components(values.astype(float), values.mean(axis=1)) for values in (a, b))
-    return two_way.difference(first, second, level=0.95)[1]
+    return paired.difference(first, second, level=0.95).p_family

@@ -6,8 +6,7 @@ mean over S seeds and n samples has variance
 .. math:: \sigma_a^2 / S + \sigma_b^2 / n + \sigma_e^2 / (S n)
 
 The last two terms are estimated by the variance over samples of the means over seeds, divided by n; the first by
-:math:`\max(0, MS_a - MS_e) / (S n)`. For two methods the variance over samples is that of the difference (samples are
-paired) and each method adds its own seed term (a seed's number means nothing across methods).
+:math:`\max(0, MS_a - MS_e) / (S n)`. Two methods are compared in :mod:`fer_bench.stats.paired`.
 
 Where several samples show one person, persons take the place of samples (:func:`clustered`): the mean over samples is a
 ratio, what the persons' samples add up to by how many they are, and enters by its linear part.
@@ -131,37 +130,18 @@ def one(method: Components, *, level: float) -> Interval:
         method: Of :func:`components`.
         level: Coverage, e.g. 0.95.
     """
-    error, freedom = _standard_error(method.sample_means, (method,))
+    error, freedom = _standard_error(method)
     return _interval(method.estimate, error, freedom, level=level, of=method.of)
 
 
-def difference(a: Components, b: Components, *, level: float) -> tuple[Interval, float]:
-    """Compute the interval of A minus B, same samples, and the p-value of "no difference".
-
-    Two methods without any variation in their difference have an interval of no width, and p is 1 or 0.
-
-    Args:
-        a: Of :func:`components`.
-        b: Of :func:`components`, same samples in the same order.
-        level: Coverage, e.g. 0.95.
-    """
-    error, freedom = _standard_error(a.sample_means - b.sample_means, (a, b))
-    estimate = a.estimate - b.estimate
-    if error == 0:
-        return _interval(estimate, error, freedom, level=level, of=a.of), 1.0 if estimate == 0 else 0.0
-    p = 2 * float(stats.t.sf(abs(estimate) / error, freedom))
-    return _interval(estimate, error, freedom, level=level, of=a.of), p
-
-
-def _standard_error(sample_means: np.ndarray, methods: tuple[Components, ...]) -> tuple[float, float]:
-    n = len(sample_means)
-    of_samples = float(sample_means.var(ddof=1)) / n
-    variance = of_samples + sum(method.seed_variance for method in methods)
+def _standard_error(method: Components) -> tuple[float, float]:
+    n = len(method.sample_means)
+    of_samples = float(method.sample_means.var(ddof=1)) / n
+    variance = of_samples + method.seed_variance
     spread = of_samples**2 / (n - 1)
-    for method in methods:
-        if method.seed_variance > 0:
-            spread += method.seeds**2 / (method.n_seeds - 1)
-            spread += method.residual**2 / ((method.n_seeds - 1) * (n - 1))
+    if method.seed_variance > 0:
+        spread += method.seeds**2 / (method.n_seeds - 1)
+        spread += method.residual**2 / ((method.n_seeds - 1) * (n - 1))
     return math.sqrt(variance), variance**2 / spread if spread > 0 else math.inf
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from fer_bench.metrics import accuracy, macro_f1, mean_recall
-from fer_bench.stats import bootstrap, crossed, two_way
+from fer_bench.stats import bootstrap, crossed, paired, two_way
 from fer_bench.stats.confusion import count, count_seeds, pessimistic
 from fer_bench.stats.jackknife import pseudo_values
 
@@ -142,9 +142,9 @@ def test_a_difference_of_a_method_with_itself_is_0_with_p_1(rng):
     y_true, y_pred = simulated(rng)
     right = (y_pred == y_true).astype(float)
     parts = two_way.components(right, right.mean(axis=1))
-    interval, p = two_way.difference(parts, parts, level=0.95)
-    assert interval.low <= 0 <= interval.high
-    assert p == 1.0
+    found = paired.difference(parts, parts, level=0.95)
+    assert found.interval.low <= 0 <= found.interval.high
+    assert found.p == 1.0
 
 
 def test_the_pessimistic_value_falls_short_of_wilsons_bound_and_nears_1_with_n():
