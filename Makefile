@@ -29,7 +29,7 @@ install: $(VENV)/.installed  ## make the environment in .venv from requirements.
 
 repro: install  ## run the pipeline of params.yaml to the finished report
 	dvc repro
-	@echo "report: results/$$(sed -n 's/^grid: *\([a-z0-9_]*\).*/\1/p' params.yaml)/report.md"
+	@echo "report: results/$$(sed -n 's/^grid: *\([a-z0-9_]*\).*/\1/p' params.yaml)/report.html"
 
 test: install  ## the fast tests (under two minutes)
 	$(TEST_ENV) $(BIN)/python -m pytest -q -n 2 -m "$(FAST)"
