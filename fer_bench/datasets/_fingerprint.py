@@ -24,7 +24,7 @@ from fer_bench.datasets import SPLITS
 from fer_bench.datasets._store import Prepared
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import EXPRESSIONS
-from fer_bench.tables._schema import Schema
+from fer_bench.tables._schema import Schema, text
 
 FOLDER = Path(__file__).parent / "fingerprints"
 """Official fingerprints, by the name of the data set's reader."""
@@ -39,9 +39,14 @@ _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as Pi
 
 _SCHEMA = Schema(
     name="fingerprint",
-    columns={"sample_id": "str", "split": "str", "label": "str", "digest": "str", "hash": "str"},
+    columns={
+        "sample_id": text("the data set's own name of the picture"),
+        "split": text("train, val or test"),
+        "label": text("the expression's name", empty="where the label rule drops the sample"),
+        "digest": text("SHA-256 of shape and pixels, first 16 hex digits"),
+        "hash": text("perceptual hash, hex"),
+    },
     key=("sample_id",),
-    optional=frozenset({"label"}),
     remake="fer-bench data fingerprint DATASET -o FILE",
 )
 

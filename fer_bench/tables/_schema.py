@@ -1,7 +1,11 @@
-"""What every table shares: columns with types, reading that checks, writing that repeats byte for byte."""
+"""What every table shares: columns that say what they hold, reading that checks, writing that repeats byte for byte.
+
+``results/README.md`` prints what the columns say; ``make docs`` renews it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -13,24 +17,43 @@ ColumnType: TypeAlias = Literal["str", "int", "float", "bool"]
 _DTYPES: Mapping[ColumnType, Any] = {"str": "string", "int": "Int64", "float": "Float64", "bool": "boolean"}
 
 
+@dataclass(frozen=True)
+class Column:
+    """What one column of a table holds.
+
+    Attributes:
+        kind: Type of its cells.
+        about: What a cell says, with its unit, its range or its words.
+        empty: Where cells may be empty, as it goes on after "empty"; None: nowhere.
+        added: Tables made before the column existed lack it; it is read as empty.
+    """
+
+    kind: ColumnType
+    about: str
+    empty: str | None = None
+    added: bool = False
+
+
+text = partial(Column, "str")
+integer = partial(Column, "int")
+number = partial(Column, "float")
+boolean = partial(Column, "bool")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Schema:
     """The columns of a table.
 
     Attributes:
         name: As used in errors.
-        columns: Name to type. Missing values are allowed only in ``optional``.
+        columns: Name to what the column holds, in the order of the file.
         key: Columns that together name a row; rows are sorted by them.
-        optional: Columns whose cells may be empty.
-        added: Those of them that tables made before they existed lack; they are read as empty.
         remake: The command that makes the table anew.
     """
 
     name: str
-    columns: Mapping[str, ColumnType]
+    columns: Mapping[str, Column]
     key: tuple[str, ...]
-    optional: frozenset[str] = frozenset()
-    added: frozenset[str] = frozenset()
     remake: str
 
     def frame(self, rows: list[dict[str, object]]) -> pd.DataFrame:
@@ -47,21 +70,22 @@ class Schema:
         Raises:
             FerBenchError: For missing or unknown columns, values of a wrong type, empty cells or repeated keys.
         """
-        for name in sorted(self.added - set(table.columns)):
-            table = table.assign(**{name: pd.Series(pd.NA, index=table.index, dtype=_DTYPES[self.columns[name]])})
+        for name, column in self.columns.items():
+            if column.added and name not in table.columns:
+                table = table.assign(**{name: pd.Series(pd.NA, index=table.index, dtype=_DTYPES[column.kind])})
         missing = [name for name in self.columns if name not in table.columns]
         unknown = [str(name) for name in table.columns if name not in self.columns]
         if missing or unknown:
             said = [f"missing {', '.join(missing)}"] * bool(missing) + [f"unknown {', '.join(unknown)}"] * bool(unknown)
             raise FerBenchError(f"{where}: columns: {'; '.join(said)}", fix=f"make it anew: {self.remake}")
-        for name, kind in self.columns.items():
+        for name, column in self.columns.items():
             try:
-                table = table.assign(**{name: _typed(table[name], kind)})
+                table = table.assign(**{name: _typed(table[name], column.kind)})
             except (TypeError, ValueError):
                 raise FerBenchError(
-                    f"{where}: column {name} is not all of type {kind}", fix=f"make it anew: {self.remake}"
+                    f"{where}: column {name} is not all of type {column.kind}", fix=f"make it anew: {self.remake}"
                 ) from None
-            if name not in self.optional and table[name].isna().any():
+            if column.empty is None and table[name].isna().any():
                 row = int(table[name].isna().to_numpy().argmax()) + 2
                 raise FerBenchError(
                     f"{where}: column {name} is empty in line {row}", fix=f"make it anew: {self.remake}"

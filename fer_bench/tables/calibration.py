@@ -4,19 +4,20 @@ Confidence is the largest probability of a sample. Bins are of equal width and c
 ``calibration_error``; empty ones are left out. Fractions.
 """
 
-from fer_bench.tables._schema import Schema
+from fer_bench.tables._columns import DATASET, METHOD, SEED, SELECTION
+from fer_bench.tables._schema import Schema, integer, number
 
 calibration = Schema(
     name="calibration table",
     columns={
-        "dataset": "str",
-        "method": "str",
-        "seed": "int",
-        "selection": "str",
-        "bin": "int",  # 0 for (0, 1/15] … 14 for (14/15, 1]
-        "n_samples": "int",
-        "confidence": "float",  # mean over the bin
-        "accuracy": "float",  # share of the bin that is right
+        "dataset": DATASET,
+        "method": METHOD,
+        "seed": SEED,
+        "selection": SELECTION,
+        "bin": integer("0 for confidences in (0, 1/15] … 14 for (14/15, 1]"),
+        "n_samples": integer("samples in the bin, 1 or more"),
+        "confidence": number("mean over the bin of the largest probability, fraction"),
+        "accuracy": number("share of the bin that is right, fraction"),
     },
     key=("dataset", "method", "seed", "selection", "bin"),
     remake="fer-bench score",

@@ -1,35 +1,51 @@
 """``comparisons.csv``: two methods on the same samples."""
 
-from fer_bench.tables._schema import Schema
+from fer_bench.tables._columns import (
+    DATASET,
+    HIGH,
+    INTERVAL_METHOD,
+    LEVEL,
+    LOW,
+    METRIC,
+    N_SAMPLES,
+    N_SEEDS,
+    OLDER,
+    SELECTION,
+)
+from fer_bench.tables._schema import Schema, integer, number, text
 
 comparisons = Schema(
     name="comparisons table",
     columns={
-        "dataset": "str",
-        "metric": "str",
-        "selection": "str",
-        "method_a": "str",
-        "method_b": "str",
-        "difference": "float",  # a - b
-        "low": "float",
-        "high": "float",
-        "level": "float",
-        "interval_method": "str",
-        "p": "float",
-        "p_holm": "float",
-        "test": "str",  # e.g. "exact McNemar", "crossed paired bootstrap"
-        "family": "str",  # what Holm's correction ranges over
-        "family_size": "int",
-        "margin": "float",
-        "verdict": "str",  # better, equivalent, worse, undecided: of a against b
-        "detectable": "float",  # smallest difference seen with 80 % power at this disagreement
-        "disagreement": "float",  # share of samples on which exactly one of the two is right
-        "n_samples": "int",
-        "n_seeds": "int",
-        "signature": "str",  # of what both numbers have in common
+        "dataset": DATASET,
+        "metric": METRIC,
+        "selection": SELECTION,
+        "method_a": text("method A"),
+        "method_b": text("method B, on the same samples"),
+        "difference": number("the metric of A less that of B, mean over seeds; a fraction where the metric is a share"),
+        "low": LOW,
+        "high": HIGH,
+        "level": LEVEL,
+        "interval_method": INTERVAL_METHOD,
+        "p": number("two-sided, of no difference", empty="where no test was made"),
+        "p_holm": number("p after Holm's correction within the family", empty="where p is"),
+        "test": text("the test that gave p, e.g. exact McNemar"),
+        "family": text("the comparisons that Holm's correction ranges over"),
+        "family_size": integer("how many they are"),
+        "margin": number("differences up to this count as practically equal, in the unit of the difference"),
+        "verdict": text("of A against B: better, equivalent, worse, undecided"),
+        "detectable": number(
+            "smallest difference seen with 80 % power at this disagreement", empty="where it cannot be told"
+        ),
+        "disagreement": number(
+            "share of samples on which exactly one of the two is right, fraction", empty="where it is not defined"
+        ),
+        "n_samples": N_SAMPLES,
+        "n_seeds": N_SEEDS,
+        "signature": text(
+            "what both numbers have in common, in one string (docs/statistics.md)", empty=OLDER, added=True
+        ),
     },
     key=("dataset", "metric", "selection", "method_a", "method_b"),
-    optional=frozenset({"p", "p_holm", "detectable", "disagreement", "signature"}),
-    added=frozenset({"signature"}),
     remake="fer-bench compare",
 )

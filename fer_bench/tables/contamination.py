@@ -1,35 +1,41 @@
 """``contamination.csv``: scores on all reported samples, on those without a twin in training, and on the twins."""
 
-from fer_bench.tables._schema import Schema
+from fer_bench.tables._columns import DATASET, LEVEL, METHOD, METRIC, N_RESAMPLES, N_SEEDS, SEEDS, SELECTION
+from fer_bench.tables._schema import Schema, integer, number, text
 
 PARTS = ("all", "clean", "twins", "gap")
 """All reported samples; those without a twin in training; those with one; and all less clean."""
 
+_NOT_DEFINED = "where the part has no samples, or an expression has none in it"
+
 contamination = Schema(
     name="contamination table",
     columns={
-        "dataset": "str",
-        "method": "str",
-        "selection": "str",
-        "metric": "str",
-        "part": "str",  # all, clean, twins, or gap: the difference all - clean
-        "estimate": "float",  # mean over seeds; empty where the part has no samples
-        "low": "float",
-        "high": "float",
-        "level": "float",
-        "interval_method": "str",
-        "resampled": "str",
-        "held_fixed": "str",
-        "seeds": "str",  # "0;1;2"
-        "n_seeds": "int",
-        "n_resamples": "int",
-        "n_samples": "int",  # of the part; of a gap, all
-        "n_twins": "int",  # reported samples with a twin in training
-        "n_exact": "int",  # of these, with an exact one
-        "trains_on": "str",  # the splits in which twins count, e.g. "train" or "train;val"
-        "without_clean": "str",  # expressions whose reported samples are all twins, e.g. "disgust;fear"
+        "dataset": DATASET,
+        "method": METHOD,
+        "selection": SELECTION,
+        "metric": METRIC,
+        "part": text(
+            "all reported samples; clean: those without a twin in training; twins: those with one; gap: all less clean"
+        ),
+        "estimate": number("of the part, mean over seeds; a fraction where the metric is a share", empty=_NOT_DEFINED),
+        "low": number("lower end of the interval of the estimate", empty=_NOT_DEFINED),
+        "high": number("upper end of it", empty=_NOT_DEFINED),
+        "level": LEVEL,
+        "interval_method": text("how the interval is made", empty=_NOT_DEFINED),
+        "resampled": text("what the interval covers", empty=_NOT_DEFINED),
+        "held_fixed": text("what the interval does not cover", empty=_NOT_DEFINED),
+        "seeds": SEEDS,
+        "n_seeds": N_SEEDS,
+        "n_resamples": N_RESAMPLES,
+        "n_samples": integer("samples of the part; of a gap, of all"),
+        "n_twins": integer("reported samples with a twin in training: the same photograph, labelled there"),
+        "n_exact": integer("of these, with a twin that is equal pixel for pixel"),
+        "trains_on": text('splits in which twins count, "train" or "train;val"'),
+        "without_clean": text(
+            'expressions whose reported samples are all twins, "disgust;fear"', empty="where there is none"
+        ),
     },
     key=("dataset", "method", "selection", "metric", "part"),
-    optional=frozenset({"estimate", "low", "high", "interval_method", "resampled", "held_fixed", "without_clean"}),
     remake="fer-bench adjust",
 )

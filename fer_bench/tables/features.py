@@ -1,11 +1,9 @@
 """``features/<dataset>_<method>.csv``, ``.json`` and ``.npz``: the features that one run's classifier is given.
 
-``.csv`` has one row per picture asked. Columns: ``sample_id``; ``y_true`` and ``y_pred``, indices of expressions;
-``x`` and ``y``, its place on the t-SNE map, three decimals; ``pure`` and ``pure_map``, the share of its nearest
-neighbours that have its label, among the features and on the map. The pictures are the same for all methods of a data
-set. ``.json`` is an :class:`Explained`. ``.npz`` holds :class:`Maps`: Grad-CAM maps of a few pictures, and the
-pictures themselves only where the data set's licence lets faces be shown. A method that cannot be asked leaves all
-three, without rows, and says why.
+``.csv`` has one row per picture asked; the pictures are the same for all methods of a data set. ``.json`` is an
+:class:`Explained`. ``.npz`` holds :class:`Maps`: Grad-CAM maps of a few pictures, and the pictures themselves only
+where the data set's licence lets faces be shown. A method that cannot be asked leaves all three, without rows, and says
+why.
 
 ``private/<dataset>_<method>.npz``, made on request and ignored by git, holds the maps with the pictures whatever the
 licence says.
@@ -21,20 +19,20 @@ import pandas as pd
 
 from fer_bench.errors import FerBenchError
 from fer_bench.params import Section
-from fer_bench.tables._schema import Schema
+from fer_bench.tables._schema import Schema, integer, number, text
 
 REMAKE = "fer-bench explain METHOD --dataset DATASET"
 
 features = Schema(
     name="table of features",
     columns={
-        "sample_id": "str",
-        "y_true": "int",
-        "y_pred": "int",
-        "x": "float",
-        "y": "float",
-        "pure": "float",
-        "pure_map": "float",
+        "sample_id": text("the data set's own name of the picture"),
+        "y_true": integer("true expression, index in expressions.py"),
+        "y_pred": integer("predicted expression, index in expressions.py"),
+        "x": number("its place on the t-SNE map, three decimals"),
+        "y": number("likewise"),
+        "pure": number("share of its nearest neighbours among the features that have its label, fraction"),
+        "pure_map": number("share of its nearest neighbours on the map that do, fraction"),
     },
     key=("sample_id",),
     remake=REMAKE,

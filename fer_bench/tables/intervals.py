@@ -1,29 +1,46 @@
 """``intervals.csv``: an estimate with its interval, per run and over all seeds of a method."""
 
-from fer_bench.tables._schema import Schema
+from fer_bench.tables._columns import (
+    DATASET,
+    ESTIMATE,
+    HELD_FIXED,
+    HIGH,
+    INTERVAL_METHOD,
+    LEVEL,
+    LOW,
+    METHOD,
+    METRIC,
+    N_RESAMPLES,
+    N_SAMPLES,
+    N_SEEDS,
+    OLDER,
+    RESAMPLED,
+    SELECTION,
+)
+from fer_bench.tables._schema import Schema, text
 
 intervals = Schema(
     name="intervals table",
     columns={
-        "dataset": "str",
-        "method": "str",
-        "seeds": "str",  # "0;1;2": over these seeds; "1": this run alone
-        "selection": "str",
-        "metric": "str",
-        "estimate": "float",
-        "low": "float",
-        "high": "float",
-        "level": "float",
-        "interval_method": "str",  # e.g. "multinomial bootstrap, percentile" or "crossed bootstrap, percentile"
-        "resampled": "str",  # "samples" or "seeds and samples"
-        "held_fixed": "str",  # what the interval does not cover
-        "n_samples": "int",
-        "n_seeds": "int",
-        "n_resamples": "int",
-        "signature": "str",  # fer_bench.stats.signature: what this number is a number of
+        "dataset": DATASET,
+        "method": METHOD,
+        "seeds": text('"0;1;2": mean over these seeds; "1": this run alone'),
+        "selection": SELECTION,
+        "metric": METRIC,
+        "estimate": ESTIMATE,
+        "low": LOW,
+        "high": HIGH,
+        "level": LEVEL,
+        "interval_method": INTERVAL_METHOD,
+        "resampled": RESAMPLED,
+        "held_fixed": HELD_FIXED,
+        "n_samples": N_SAMPLES,
+        "n_seeds": N_SEEDS,
+        "n_resamples": N_RESAMPLES,
+        "signature": text(
+            "what the number is a number of, in one string (docs/statistics.md)", empty=OLDER, added=True
+        ),
     },
-    optional=frozenset({"signature"}),
-    added=frozenset({"signature"}),
     key=("dataset", "method", "selection", "metric", "n_seeds", "seeds"),
     remake="fer-bench score",
 )

@@ -17,7 +17,8 @@ import pandas as pd
 
 from fer_bench.errors import FerBenchError
 from fer_bench.protocols import SELECTIONS
-from fer_bench.tables._schema import ColumnType, Schema
+from fer_bench.tables._columns import SAMPLE_ID
+from fer_bench.tables._schema import Schema, integer
 
 BATCH_SIZES = (8, 16, 32, 64)
 N_SHUFFLES = 3
@@ -36,6 +37,7 @@ in batches of 8."""
 _COLUMN = re.compile(rf"seed(?P<seed>\d+)/(?P<selection>{'|'.join(SELECTIONS)})/(?P<order>{'|'.join(ORDERS)})")
 _LABEL = re.compile(r"label/[a-z][a-z0-9_]*")
 _BASE = ("sample_id", "y_true")
+_DROPPED = "where the label rule drops the sample"
 _REMAKE = "fer-bench audit batch METHOD --dataset DATASET"
 
 
@@ -128,11 +130,24 @@ def _schema(table: pd.DataFrame, *, where: str) -> Schema:
     if unknown or alone:
         said = f"{unknown[0]} names no checkpoint and order" if unknown else f"{alone[0]} stands without its {SINGLE}"
         raise FerBenchError(f"{where}: column {said}", fix=f"make it anew: {_REMAKE}")
-    types: dict[str, ColumnType] = {"sample_id": "str", "y_true": "int"}
+    return schema(labels, held)
+
+
+def schema(labels: list[str], held: list[Column]) -> Schema:
+    """Return the schema of a table with these ``label/…`` columns, and these checkpoints and orders."""
+    other_rule = integer(
+        "true expression under another label rule, index in expressions.py; -1 where it drops the sample"
+    )
+    single = integer("predicted expression, one picture at a time, index in expressions.py")
+    batched = integer("predicted expression in batches of this order; absent where all are as singly", empty=_DROPPED)
     return Schema(
         name="table of orders",
-        columns={**types, **dict.fromkeys((*labels, *map(str, held)), "int")},
+        columns={
+            "sample_id": SAMPLE_ID,
+            "y_true": integer("true expression, index in expressions.py; -1 where the label rule drops the sample"),
+            **dict.fromkeys(labels, other_rule),
+            **{str(column): single if column.order == SINGLE else batched for column in held},
+        },
         key=("sample_id",),
-        optional=frozenset(str(column) for column in held if column.order != SINGLE),
         remake=_REMAKE,
     )

@@ -13,6 +13,7 @@ import pandas as pd
 
 from fer_bench.errors import FerBenchError
 from fer_bench.protocols import SELECTIONS
+from fer_bench.tables._columns import SAMPLE_ID, Y_PRED, Y_TRUE
 from fer_bench.tables._schema import Schema
 
 _COLUMN = re.compile(rf"(?P<method>[a-z][a-z0-9_]*)/seed(?P<seed>\d+)/(?P<selection>{'|'.join(SELECTIONS)})")
@@ -41,7 +42,7 @@ def schema(held: list[Column]) -> Schema:
     """Return the schema of a table that holds these runs and selections."""
     return Schema(
         name="table of predicted expressions",
-        columns={"sample_id": "str", "y_true": "int", **{str(column): "int" for column in held}},
+        columns={"sample_id": SAMPLE_ID, "y_true": Y_TRUE, **{str(column): Y_PRED for column in held}},
         key=("sample_id",),
         remake=_REMAKE,
     )

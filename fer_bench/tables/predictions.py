@@ -13,17 +13,23 @@ from fer_bench.arrays import Labels, Logits
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import EXPRESSIONS, expressions
 from fer_bench.protocols import SELECTIONS
-from fer_bench.tables._schema import Schema
+from fer_bench.tables._schema import Schema, integer, number, text
 
 _REMAKE = "fer-bench run METHOD --dataset DATASET --seed SEED"
 
 
 def schema(n_classes: int) -> Schema:
     """Return the schema of predictions over the first ``n_classes`` expressions."""
-    logits = {f"logit_{name}": "float" for name in expressions(n_classes)}
+    logit = number("unnormalised score of the expression, finite")
     return Schema(
         name="predictions table",
-        columns={"sample_id": "str", "selection": "str", "y_true": "int", "y_pred": "int", **logits},  # type: ignore[dict-item]
+        columns={
+            "sample_id": text("the data set's own name of the picture"),
+            "selection": text("rule that chose the checkpoint: last, best_on_val, best_on_test"),
+            "y_true": integer("true expression, index in expressions.py"),
+            "y_pred": integer("predicted expression, index in expressions.py: the first largest logit"),
+            **{f"logit_{name}": logit for name in expressions(n_classes)},
+        },
         key=("selection", "sample_id"),
         remake=_REMAKE,
     )

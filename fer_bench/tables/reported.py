@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fer_bench.tables import samples as samples_table
-from fer_bench.tables._schema import Schema
+from fer_bench.tables._schema import Schema, text
 
 _REMAKE = "fer-bench data audit DATASET"
 
@@ -24,9 +24,12 @@ def schema(votes: tuple[str, ...]) -> Schema:
     """Return the schema of a table with these ``votes_…`` columns."""
     return Schema(
         name="table of reported samples",
-        columns={"sample_id": "str", "subject": "str", **dict.fromkeys(votes, "int")},
+        columns={
+            "sample_id": text("the data set's own name of the picture"),
+            "subject": text("the person", empty="where unknown"),
+            **dict.fromkeys(votes, samples_table.VOTES),
+        },
         key=("sample_id",),
-        optional=frozenset({"subject"}),
         remake=_REMAKE,
     )
 

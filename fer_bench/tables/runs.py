@@ -8,7 +8,8 @@ import msgspec
 from fer_bench import params
 from fer_bench.errors import FerBenchError
 from fer_bench.params import Section
-from fer_bench.tables._schema import Schema
+from fer_bench.tables._columns import DATASET, LABEL_RULE, METHOD, SEED
+from fer_bench.tables._schema import Schema, boolean, integer, number, text
 
 _RUN = "fer-bench run METHOD --dataset DATASET --seed SEED"
 
@@ -114,48 +115,48 @@ def read_record(path: Path) -> RunRecord:
     return record
 
 
+_FAILED = "where the run failed"
+_IN_ONE_GO = "for methods fitted in one go"
+_NO_CHECKPOINT = "where no such checkpoint is kept"
+_UNMEASURED = "where it was not measured"
+
 runs = Schema(
     name="runs table",
     columns={
-        "dataset": "str",
-        "method": "str",
-        "seed": "int",
-        "protocol": "str",
-        "recipe": "str",
-        "n_classes": "int",
-        "label_rule": "str",
-        "weights": "str",  # none, timm:<tag>, or file:<name>
-        "weights_digest": "str",
-        "batch_mates": "str",  # independent, or coupled: logits depend on the batch, so samples were predicted singly
-        "status": "str",  # ok, or failed
-        "error": "str",
-        "n_train": "int",
-        "n_select": "int",
-        "n_report": "int",
-        "epochs": "int",
-        "batch_size": "int",  # of training; empty for methods fitted in one go
-        "epoch_best_on_val": "int",
-        "epoch_best_on_test": "int",
-        "train_s": "float",
-        "predict_s": "float",
-        "peak_memory_mb": "float",
-        "n_parameters": "int",
-        "n_trainable": "int",
-        "device": "str",
-        "threads": "int",
-        "commit": "str",
-        "dirty": "bool",
+        "dataset": DATASET,
+        "method": METHOD,
+        "seed": SEED,
+        "protocol": text("which part trains, selects and is reported; fer-bench describe protocol NAME"),
+        "recipe": text("the recipe's name"),
+        "n_classes": integer("expressions told apart", empty=_FAILED),
+        "label_rule": LABEL_RULE,
+        "weights": text("initial weights: none, timm:TAG, or file:NAME"),
+        "weights_digest": text("SHA-256 of their file", empty="where there is no file"),
+        "batch_mates": text(
+            "independent; or coupled: logits depend on the batch, so samples were predicted one at a time"
+        ),
+        "status": text("ok, or failed: training diverged"),
+        "error": text("what went wrong", empty="unless failed"),
+        "n_train": integer("samples that train"),
+        "n_select": integer("samples that select the checkpoint"),
+        "n_report": integer("samples that are reported"),
+        "epochs": integer("epochs carried out", empty=_IN_ONE_GO),
+        "batch_size": integer("of training", empty=f"{_IN_ONE_GO}, and in tables of version 0.1", added=True),
+        "epoch_best_on_val": integer("epoch of best_on_val, from 1", empty=_NO_CHECKPOINT),
+        "epoch_best_on_test": integer("epoch of best_on_test, from 1", empty=_NO_CHECKPOINT),
+        "train_s": number("wall time of training or fitting, seconds", empty=_FAILED),
+        "predict_s": number("wall time of predicting the reported part once, seconds", empty=_FAILED),
+        "peak_memory_mb": number("of the process, or of the accelerator where one was used; MB", empty=_UNMEASURED),
+        "n_parameters": integer("all parameters", empty=_UNMEASURED),
+        "n_trainable": integer("trained parameters", empty=_UNMEASURED),
+        "device": text("as torch names it, or cpu"),
+        "threads": integer("CPU threads"),
+        "commit": text("the project's commit", empty="where it ran outside a repository"),
+        "dirty": boolean("whether code or parameters differed from that commit"),
     },
     key=("dataset", "method", "seed"),
-    optional=frozenset(
-        {
-            "weights_digest", "error", "epochs", "epoch_best_on_val", "epoch_best_on_test", "peak_memory_mb",
-            "batch_size", "n_classes", "n_parameters", "n_trainable", "predict_s", "train_s", "commit",
-        }
-    ),
-    added=frozenset({"batch_size"}),
     remake="fer-bench score",
-)  # fmt: skip
+)
 
 
 def row(record: RunRecord) -> dict[str, object]:

@@ -1,10 +1,6 @@
 """``samples.csv``: one row per picture of a prepared data set, in the order of its image store.
 
-Columns: ``sample_id`` (the data set's own stable name), ``split`` (train, val or test, as released), ``label`` (index
-in :mod:`fer_bench.expressions`; -1 where the label rule drops the sample), ``position`` (an integer that rises in the
-order in which the release lists a split's pictures: code that does not shuffle meets them so), ``source`` (path or row
-in the release), ``subject`` (the person, empty where unknown), ``digest`` (SHA-256 of shape and pixels, first 16 hex
-digits), and where annotators are known one ``votes_<name>`` per vote.
+Where annotators are known there is one column ``votes_<name>`` per expression or other answer.
 """
 
 import hashlib
@@ -13,26 +9,29 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_bench.tables._schema import Schema
+from fer_bench.tables._schema import Schema, integer, text
 
 _BASE = {
-    "sample_id": "str",
-    "split": "str",
-    "label": "int",
-    "position": "int",
-    "source": "str",
-    "subject": "str",
-    "digest": "str",
+    "sample_id": text("the data set's own stable name of the picture"),
+    "split": text("train, val or test, as released"),
+    "label": integer("expression, index in expressions.py; -1 where the label rule drops the sample"),
+    "position": integer(
+        "rises in the order in which the release lists a split's pictures: code that does not shuffle meets them so"
+    ),
+    "source": text("path or row in the release"),
+    "subject": text("the person", empty="where unknown"),
+    "digest": text("SHA-256 of shape and pixels, first 16 hex digits"),
 }
+VOTES = integer("how many annotators gave this answer")
+"""What a column of votes holds."""
 
 
 def schema(votes: tuple[str, ...] = ()) -> Schema:
     """Return the schema of a samples table with these ``votes_…`` columns."""
     return Schema(
         name="samples table",
-        columns={**_BASE, **dict.fromkeys(votes, "int")},  # type: ignore[dict-item]
+        columns={**_BASE, **dict.fromkeys(votes, VOTES)},
         key=("sample_id",),
-        optional=frozenset({"subject"}),
         remake="fer-bench data prepare DATASET",
     )
 
