@@ -32,7 +32,7 @@ def network():
     return reference.network(dan.method, FIGURES)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_heads_and_logits_are_the_released_codes(network, seed):
     expected = FIGURES["eval"][str(seed)]
     with torch.no_grad():
@@ -54,7 +54,7 @@ def test_the_network_has_the_released_codes_weights_and_no_other(network):
     assert list(loss_of().centers.shape) == FIGURES["facts"]["loss_state_dict"]["AffinityLoss"][0][1]
 
 
-@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize("mode", ["train", pytest.param("eval", marks=pytest.mark.slow)])
 def test_losses_gradients_and_batch_statistics_are_the_released_codes(mode):
     network = reference.network(dan.method, FIGURES).train(mode == "train")
     loss_module = loss_of().double()

@@ -30,7 +30,7 @@ def network():
     return reference.network(lnsu.method, FIGURES)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_logits_and_class_maps_are_the_released_codes(network, seed):
     expected = FIGURES["eval"][str(seed)]
     with torch.no_grad():
@@ -53,7 +53,7 @@ def test_the_network_has_the_released_codes_weights_but_those_that_it_never_uses
     assert all(rows[key] == shape for key, shape in lnsu.RELEASED.unused.items())
 
 
-@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize("mode", ["train", pytest.param("eval", marks=pytest.mark.slow)])
 def test_losses_and_gradients_are_the_released_codes(mode):
     network = reference.network(lnsu.method, FIGURES).train(mode == "train")
     for part in network.modules():

@@ -27,7 +27,7 @@ def loss_of(labels, **options):
     return scn.build_loss(scn.Options(**options), labels=np.asarray(labels), n_classes=7)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_importance_and_logits_are_the_released_codes(network, seed):
     expected = FIGURES["eval"][str(seed)]
     with torch.no_grad():
@@ -45,7 +45,7 @@ def test_the_network_has_the_released_codes_weights_and_no_other(network):
     assert len(network.state_dict()) == counts["state_dict_entries"]
 
 
-@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize("mode", ["train", pytest.param("eval", marks=pytest.mark.slow)])
 def test_losses_gradients_and_batch_statistics_are_the_released_codes(mode):
     network = reference.network(scn.method, FIGURES).train(mode == "train")
     batch = reference.batch(FIGURES)
