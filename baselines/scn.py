@@ -200,7 +200,10 @@ CODE = Recipe(
 RECIPES = {
     "toy": Recipe(
         about="SCN on a ResNet of four blocks from random weights, for the demo",
-        departures=("another size, random weights, pictures of 48 px in batches of 32, few epochs, no erasing, labels from epoch 7",),
+        departures=(
+            "another size, random weights, pictures of 48 px in batches of 32, few epochs, no erasing",
+            "labels are overwritten from epoch 7 on",
+        ),
         options=Options(small=resnet.SMALL, relabel_from=7),
         training=dataclasses.replace(
             settings.SCN,
