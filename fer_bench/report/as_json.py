@@ -12,6 +12,32 @@ import pandas as pd
 from fer_bench import __version__, params
 from fer_bench.report.blocks import Block, Box, Code, Figure, Listing, Section, Table, Text
 from fer_bench.report.grid import Grid
+from fer_bench.tables._schema import ColumnType, Schema
+from fer_bench.tables.annotators import annotators
+from fer_bench.tables.calibration import calibration
+from fer_bench.tables.comparisons import comparisons
+from fer_bench.tables.confusions import confusions
+from fer_bench.tables.contamination import contamination
+from fer_bench.tables.gains import gains
+from fer_bench.tables.history import history
+from fer_bench.tables.intervals import intervals
+from fer_bench.tables.ladder import ladder
+from fer_bench.tables.published import published
+from fer_bench.tables.ranks import ranks
+from fer_bench.tables.runs import runs
+from fer_bench.tables.scores import scores
+from fer_bench.tables.told_apart import told_apart
+from fer_bench.tables.verdicts import verdicts
+
+SCHEMAS = {
+    "annotators": annotators, "calibration": calibration, "comparisons": comparisons, "confusions": confusions,
+    "contamination": contamination, "gains": gains, "history": history, "intervals": intervals, "ladder": ladder,
+    "published": published, "ranks": ranks, "runs": runs, "scores": scores, "told_apart": told_apart,
+    "verdicts": verdicts,
+}  # fmt: skip
+"""The tables that the file holds."""
+
+_TYPES: dict[ColumnType, str] = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 
 Cell: TypeAlias = str | int | float | bool | None
 
@@ -76,7 +102,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def render(grid: Grid, sections: tuple[Section, ...]) -> bytes:
     """Return the file's bytes."""
-    held = {**grid.tables, "contamination": grid.contamination, "ladder": grid.ladder, "gains": grid.gains}
+    held = {name: grid.tables[name] if name in grid.tables else getattr(grid, name) for name in SCHEMAS}
     report = Report(
         version=__version__,
         grid=grid.params.grid,
@@ -92,8 +118,21 @@ def render(grid: Grid, sections: tuple[Section, ...]) -> bytes:
 
 
 def schema() -> bytes:
-    """Return the JSON schema of the file."""
-    return msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Report)), indent=1) + b"\n"
+    """Return the JSON schema of the file; it says of every column what it holds."""
+    form = msgspec.json.schema(Report)
+    form["$defs"]["Report"]["properties"]["tables"]["properties"] = {name: _rows(one) for name, one in SCHEMAS.items()}
+    return msgspec.json.format(msgspec.json.encode(form), indent=1) + b"\n"
+
+
+def _rows(table: Schema) -> dict[str, Any]:
+    columns = {
+        name: {
+            "description": f"{column.about}{'' if column.empty is None else f'; null {column.empty}'}",
+            "type": _TYPES[column.kind] if column.empty is None else [_TYPES[column.kind], "null"],
+        }
+        for name, column in table.columns.items()
+    }
+    return {"type": "array", "items": {"type": "object", "properties": columns, "required": list(columns)}}
 
 
 def read(data: bytes, *, where: str) -> Report:

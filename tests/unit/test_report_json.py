@@ -1,6 +1,7 @@
 """report.json and its published form."""
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
@@ -46,10 +47,23 @@ def test_every_block_that_people_read_is_in_it(made):
 
 def test_the_published_form_is_the_one_that_is_written():
     published = ROOT / "docs" / "report.schema.json"
-    assert published.read_bytes() == as_json.schema(), (
-        "renew it: python -c 'from fer_bench.report import as_json; print(as_json.schema().decode(), end=str())'"
-        " > docs/report.schema.json"
-    )
+    assert published.read_bytes() == as_json.schema(), "renew it: make docs"
+
+
+def test_every_cell_is_of_the_published_type(made):
+    _, data = made
+    held = json.loads(data)["tables"]
+    form = json.loads(as_json.schema())["$defs"]["Report"]["properties"]["tables"]["properties"]
+    types = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
+    assert set(held) == set(form)
+    for name, rows in held.items():
+        columns = form[name]["items"]["properties"]
+        for row in rows:
+            assert list(row) == form[name]["items"]["required"]
+            for column, cell in row.items():
+                allowed = columns[column]["type"]
+                expected = [types[one] for one in ([allowed] if isinstance(allowed, str) else allowed)]
+                assert any(isinstance(cell, one) for one in expected), f"{name}.{column}: {cell!r} is not {allowed}"
 
 
 def test_a_file_of_another_form_is_refused(made):
