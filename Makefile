@@ -13,7 +13,7 @@ export DVC_NO_ANALYTICS := 1
 TEST_ENV := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MPLBACKEND=Agg
 FAST := not slow and not gpu and not data
 
-.PHONY: help install repro test test-slow test-all test-data check lint types layers format golden lock clean
+.PHONY: help install repro test test-slow test-all test-data check lint types layers format golden docs lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ format: install  ## let ruff mend what it can
 
 golden: install  ## renew tests/golden; then read `git diff tests/golden`
 	$(BIN)/python tests/golden/renew.py
+
+docs: install  ## renew what documents take from the code: results/README.md, docs/report.schema.json
+	$(BIN)/python docs/renew.py
 
 lock:  ## renew requirements.lock (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \

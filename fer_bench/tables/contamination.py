@@ -6,7 +6,7 @@ from fer_bench.tables._schema import Schema, integer, number, text
 PARTS = ("all", "clean", "twins", "gap")
 """All reported samples; those without a twin in training; those with one; and all less clean."""
 
-_NOT_DEFINED = "where the part has no samples, or an expression has none in it"
+_NOT_DEFINED = "where the part has no samples, or none of an expression"
 
 contamination = Schema(
     name="contamination table",

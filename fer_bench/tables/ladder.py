@@ -25,8 +25,8 @@ HONEST, LAST, ORACLE, SHUFFLED, LISTED, SORTED, RULE = (
 the same runs. ``shuffled``, ``listed``, ``class_sorted``: that of ``best_on_test``, pictures predicted in batches in
 this order. ``label_rule``: as ``honest``, with the true labels of another rule."""
 
-_FIRST = "on the step that has nothing above it to be set beside"
-_OR_WITHOUT = "likewise, and where there is no interval"
+_FIRST = "on the first step"
+_OR_WITHOUT = f"{_FIRST}, and where there is no interval"
 
 ladder = Schema(
     name="ladder",

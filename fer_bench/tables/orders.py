@@ -38,7 +38,7 @@ _COLUMN = re.compile(rf"seed(?P<seed>\d+)/(?P<selection>{'|'.join(SELECTIONS)})/
 _LABEL = re.compile(r"label/[a-z][a-z0-9_]*")
 _BASE = ("sample_id", "y_true")
 _DROPPED = "where the label rule drops the sample"
-_REMAKE = "fer-bench audit batch METHOD --dataset DATASET"
+REMAKE = "fer-bench audit batch METHOD --dataset DATASET"
 
 
 class Column(NamedTuple):
@@ -115,7 +115,7 @@ def labels_in(table: pd.DataFrame, seed: int, selection: str, order: str) -> np.
         held = sorted({f"seed {column.seed} {column.selection}" for column in columns(table)})
         raise FerBenchError(
             f"the table of orders has no seed {seed} under {selection}; it has: {', '.join(held) or 'none'}",
-            fix=f"make it anew: {_REMAKE}",
+            fix=f"make it anew: {REMAKE}",
         )
     found: np.ndarray = table[wanted if wanted in table.columns else single].fillna(-1).to_numpy(dtype=np.int64)
     return found if order == SINGLE else np.where(table["y_true"].to_numpy(dtype=np.int64) >= 0, found, -1)
@@ -129,7 +129,7 @@ def _schema(table: pd.DataFrame, *, where: str) -> Schema:
     alone = [column for column in held if str(column._replace(order=SINGLE)) not in known]
     if unknown or alone:
         said = f"{unknown[0]} names no checkpoint and order" if unknown else f"{alone[0]} stands without its {SINGLE}"
-        raise FerBenchError(f"{where}: column {said}", fix=f"make it anew: {_REMAKE}")
+        raise FerBenchError(f"{where}: column {said}", fix=f"make it anew: {REMAKE}")
     return schema(labels, held)
 
 
@@ -149,5 +149,5 @@ def schema(labels: list[str], held: list[Column]) -> Schema:
             **{str(column): single if column.order == SINGLE else batched for column in held},
         },
         key=("sample_id",),
-        remake=_REMAKE,
+        remake=REMAKE,
     )
