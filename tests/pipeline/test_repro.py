@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from fer_bench.provenance import ROOT
 
@@ -55,7 +56,8 @@ def project(folder, grid_text):
     (folder / "dvc.lock").unlink(missing_ok=True)
     # DVC wants every parameter that dvc.yaml names to be written out
     every_choice = "protocol: honest, train_share: 1.0, device: cpu, precision: fp32, threads: 1"
-    (folder / "params.yaml").write_text(grid_text.replace("run: {", f"run: {{{every_choice}, "))
+    written_out = grid_text.replace("run: {", f"run: {{{every_choice}, ") + "verdict: {tolerance: 0.02}\n"
+    (folder / "params.yaml").write_text(written_out)
     call(folder, "git", "init", "--quiet")
     return folder
 
@@ -79,29 +81,85 @@ def restored(done):
         path.write_bytes(content)
 
 
-def test_every_stage_leaves_what_the_report_needs(done):
-    results = done / "results" / "tiny"
-    for name in (
-        "runs.csv",
-        "scores.csv",
-        "intervals.csv",
-        "contamination.csv",
-        "ladder.csv",
-        "gains.csv",
-        "comparisons.csv",
-        "verdicts.csv",
-        "report.html",
-        "report.md",
-        "report.tex",
-        "orders/synthetic_conv_cut.csv",
-        "orders/synthetic_lbp_svm.json",
-    ):
-        assert (results / name).stat().st_size > 0
-    assert (results / "runs" / "synthetic" / "conv_cut" / "seed1" / "predictions.csv").is_file()
+def declared(folder):
+    """Return what the stages say that they write."""
+    stages = yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
+    return {out["path"] for stage in stages.values() for out in stage["outs"]}
+
+
+def test_every_stage_leaves_what_it_declares(done):
+    written = declared(done)
+    assert written >= {
+        f"results/tiny/{name}"
+        for name in (
+            "annotators.csv",
+            "audits/synthetic_reported.csv",
+            "calibration.csv",
+            "features/synthetic_conv_cut.npz",
+            "metrics.json",
+            "orders/synthetic_lbp_svm.json",
+            "published.csv",
+            "ranks.csv",
+            "report.html",
+            "report.json",
+            "runs/synthetic/conv_cut/seed1",
+            "told_apart.csv",
+            "verdicts.csv",
+        )
+    }
+    for path in written:
+        found = done / path
+        assert any(found.iterdir()) if found.is_dir() else found.stat().st_size > 0, path
+    assert (done / "results/tiny/runs/synthetic/conv_cut/seed1/predictions.csv").is_file()
 
 
 def test_a_second_repro_does_nothing(done):
     assert "Running stage" not in call(done, "dvc", "repro", "--dry")
+
+
+def test_nothing_that_a_grid_leaves_is_undeclared(done):
+    written = declared(done)
+    found = [path.relative_to(done).as_posix() for path in (done / "results" / "tiny").rglob("*") if path.is_file()]
+    assert not [path for path in found if not any(path == out or path.startswith(f"{out}/") for out in written)]
+
+
+def test_dvc_shows_the_headline_numbers(done):
+    written = json.loads((done / "results" / "tiny" / "metrics.json").read_text())
+    shown = json.loads(call(done, "dvc", "metrics", "show", "--json"))
+    assert shown[""]["data"]["results/tiny/metrics.json"]["data"] == written
+    assert "synthetic.conv_cut.accuracy.estimate" in call(done, "dvc", "metrics", "show", "--md")
+
+
+def test_dvc_says_which_numbers_moved(done):
+    who = ["-c", "user.name=tests", "-c", "user.email=tests@localhost"]
+    call(done, "git", "add", "--all")
+    call(done, "git", *who, "commit", "--quiet", "--message", "before")
+    path = done / "results" / "tiny" / "metrics.json"
+    before = path.read_bytes()
+    moved = json.loads(before)
+    moved["synthetic"]["conv_cut"]["accuracy"]["estimate"] += 0.25
+    path.write_text(json.dumps(moved))
+    try:
+        (change,) = json.loads(call(done, "dvc", "metrics", "diff", "--json"))["results/tiny/metrics.json"].items()
+    finally:
+        path.write_bytes(before)
+    assert change[0] == "synthetic.conv_cut.accuracy.estimate"
+    assert change[1]["diff"] == pytest.approx(0.25)
+
+
+def test_dvc_draws_the_training_curves_and_the_confusions(done):
+    drawn = json.loads(call(done, "dvc", "plots", "show", "--json"))["data"]
+    for table, columns in (
+        ("history.csv", {"dataset", "method", "seed", "epoch", "val_loss"}),
+        ("confusions.csv", {"dataset", "method", "selection", "y_true", "y_pred", "count"}),
+    ):
+        (plot,) = drawn[f"results/tiny/{table}"]
+        assert plot["type"] == "vega"
+        assert "<DVC_METRIC" not in json.dumps(plot["content"])
+        assert set(plot["content"]["data"]["values"][0]) >= columns
+    page = Path(call(done, "dvc", "plots", "show").strip().removeprefix("file://"))
+    assert "Confusions over all seeds" in page.read_text()
+    shutil.rmtree(page.parent)
 
 
 def test_a_changed_method_runs_that_methods_cells_only(restored):
