@@ -104,6 +104,7 @@ class PublishedTable(Section, frozen=True, kw_only=True):
         where: What the paper calls it.
         about: What it shows, a clause.
         metric: A name in ``fer_bench/metrics``.
+        also: Further metrics in which ours are printed.
         columns: Heads of the columns of words.
         rows: In the paper's order.
         notes: What else has to be known to read it.
@@ -113,6 +114,7 @@ class PublishedTable(Section, frozen=True, kw_only=True):
     where: str
     about: str
     metric: str
+    also: list[str] = msgspec.field(default_factory=list)
     columns: list[str]
     rows: list[PublishedRow]
     notes: str = ""

@@ -1,4 +1,8 @@
-"""Published numbers beside ours."""
+"""Published numbers beside ours: those of the grid's methods row by row, the others counted.
+
+What is on record about methods outside the grid stands in the published tables and in ``verdicts.csv``; a row of theirs
+would say nothing but that it was not run.
+"""
 
 from typing import Any
 
@@ -19,6 +23,8 @@ def section(grid: Grid) -> Section:
 def claims(grid: Grid) -> Table:
     """Make the table of claims."""
     table = grid.tables["verdicts"]
+    inside = table["method"].isin({*grid.params.methods, *map(grid.params.method_of, grid.params.methods)})
+    table, outside = table[inside], table[~inside]
     rows = [_row(grid, row) for _, row in table.iterrows()]
     columns = [
         "method", "data set", "metric", "published", "where", "selected by", "ours", "one more run", "seeds", "verdict",
@@ -39,9 +45,19 @@ def claims(grid: Grid) -> Table:
         wrapped=frozenset({"method", "data set", "metric", "where", "selected by", "verdict", "why"}),
         right=frozenset({"published", "ours", "one more run", "seeds"}),
         shared=frozenset({"metric"}),
-        note="A verdict is about the number under the recipe and weights of the main table. "
+        note=f"{_outside(grid, outside)}A verdict is about the number under the recipe and weights of the main table. "
         f"{grid.params.report.scale.strip()}",
         empty="No published claim is on record for these methods and data sets.",
+    )
+
+
+def _outside(grid: Grid, rows: pd.DataFrame) -> str:
+    if rows.empty:
+        return ""
+    names = [grid.title(name) for name in dict.fromkeys(map(str, rows["method"]))]
+    return (
+        f"Not run, and left out here: {words.counted(len(rows), 'claim')} of methods outside this grid "
+        f"({words.listed(names)}); verdicts.csv lists them. "
     )
 
 

@@ -78,6 +78,7 @@ class Grid:
             was not run.
         certificate: Of the statistics, ``results/certificate.csv``; without rows where there is none.
         cards: Entry to its method's card; an entry without one is absent.
+        known: Every card there is, by its method; those of methods outside the grid too.
         tables: The seven tables, by name, as :mod:`fer_bench.tables` describes them.
         predicted: Data set to the table of predicted expressions; a data set all of whose runs failed is absent.
     """
@@ -99,6 +100,7 @@ class Grid:
     told_apart: pd.DataFrame
     certificate: pd.DataFrame
     cards: dict[str, Card] = field(default_factory=dict)
+    known: dict[str, Card] = field(default_factory=dict)
     tables: dict[str, pd.DataFrame]
     predicted: dict[str, pd.DataFrame] = field(default_factory=dict)
 
@@ -159,6 +161,14 @@ class Grid:
         rows = rows.sort_values(["method", "selection", "n_seeds"], kind="stable")
         return rows.drop_duplicates(["method", "selection"], keep="last")
 
+    def pairs(self, dataset: str, metric: str) -> pd.DataFrame:
+        """Return every compared pair once: under the headline selection or, where it was not under that, ``last``."""
+        table = self.tables["comparisons"]
+        rows = table[(table["dataset"] == dataset) & (table["metric"] == metric)]
+        rows = rows[rows["selection"].isin([self.headline, "last"])]
+        rows = rows.assign(_other=rows["selection"] != self.headline).sort_values("_other", kind="stable")
+        return rows.drop_duplicates(["method_a", "method_b"]).drop(columns="_other").sort_index()
+
     def steps(self, dataset: str, method: str, metric: str) -> pd.DataFrame:
         """Return a method's ladder on a data set, from the top; without rows where there is none."""
         table = self.ladder
@@ -185,8 +195,10 @@ class Grid:
         return self.headline if self.headline in kept else "last"
 
     def title(self, method: str) -> str:
-        """Return a method's printed title."""
-        return self.titles.get(method, method)
+        """Return a method's printed title; of a method outside the grid, its card's."""
+        if method in self.titles:
+            return self.titles[method]
+        return self.known[method].title if method in self.known and method not in self.params.methods else method
 
 
 def read(params: Params, *, folder: Path | None = None) -> Grid:
@@ -205,8 +217,8 @@ def read(params: Params, *, folder: Path | None = None) -> Grid:
             "compare.metrics has no metric with one value that labels alone give: methods have no order",
             fix="add accuracy or macro_f1 to score.metrics and compare.metrics",
         )
-    known = set(registry.names("cards"))
-    cards = {entry: card.read(params.method_of(entry)) for entry in params.methods if params.method_of(entry) in known}
+    known = {name: card.read(name) for name in registry.names("cards")}
+    cards = {entry: known[params.method_of(entry)] for entry in params.methods if params.method_of(entry) in known}
     return load(
         params,
         folder=folder or params.results,
@@ -214,6 +226,7 @@ def read(params: Params, *, folder: Path | None = None) -> Grid:
         titles={entry: title_of(params, entry, found.title) for entry, found in cards.items()},
         metrics=metrics,
         cards=cards,
+        known=known,
     )
 
 
@@ -244,6 +257,7 @@ def load(
     titles: dict[str, str],
     metrics: dict[str, Shown],
     cards: dict[str, Card],
+    known: dict[str, Card],
 ) -> Grid:
     """Read a grid's tables from a folder.
 
@@ -254,6 +268,7 @@ def load(
         titles: Method to title; a method without one is printed by its name, as are those that share a title.
         metrics: Metric to how it is printed, the primary one first.
         cards: Entry to its method's card.
+        known: Every card there is, by its method.
 
     Raises:
         FerBenchError: If a table is missing or does not fit.
@@ -274,6 +289,7 @@ def load(
         certificate=_where_there(certificate, folder.parent / "certificate.csv"),
         **{name: _where_there(schema, folder / f"{name}.csv") for name, schema in _MAYBE.items()},
         cards=cards,
+        known=known,
         tables=tables,
         predicted={
             name: predicted.read(folder / "predicted" / f"{name}.csv") for name in params.prepare if name in scored

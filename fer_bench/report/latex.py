@@ -28,6 +28,7 @@ LINES = 44
 
 _PAGE_PT = 478.0  # the text width of report.tex: A4 less two margins of 2.1 cm, in TeX's points
 _GAP_PT = 6.0  # between two columns: 2 \tabcolsep
+_SHORT_PT = 72.0  # a column of words that needs no more than this gets it before longer ones share the rest
 
 _PREAMBLE = r"""\documentclass[10pt]{article}
 \usepackage[a4paper,margin=2.1cm]{geometry}
@@ -153,14 +154,25 @@ def _widths(block: Table, cells: pd.DataFrame) -> dict[str, float]:
     left = _PAGE_PT - _GAP_PT * (len(columns) - 1) - sum(need[name] for name in columns if name not in words)
     given = {name: min(need[name], least[name]) for name in words}
     spare = left - sum(given.values())
+    for name in sorted(words, key=lambda name: need[name]):  # short words first: a name should not be parted in two
+        if need[name] <= _SHORT_PT and need[name] - given[name] <= spare:
+            spare -= need[name] - given[name]
+            given[name] = need[name]
     wanted = {name: need[name] - given[name] for name in words}
     total = sum(wanted.values())
     share = min(1.0, max(0.0, spare) / total) if total else 0.0
     return {name: (given[name] + share * wanted[name]) / _PAGE_PT for name in words}
 
 
-def document(title: str, sections: tuple[Section, ...], *, head: str) -> str:
-    """Return ``report.tex``, which inputs every fragment and figure."""
+def document(title: str, sections: tuple[Section, ...], *, head: str, said_once: str = "") -> str:
+    """Return ``report.tex``, which inputs every fragment and figure.
+
+    Args:
+        title: Of the report.
+        sections: In their order.
+        head: Comment lines that say what it was made from.
+        said_once: What notes end with; the document says it in its first section only.
+    """
     parts = [
         head + _PREAMBLE,
         "\\begin{document}\n",
@@ -169,9 +181,15 @@ def document(title: str, sections: tuple[Section, ...], *, head: str) -> str:
     for section in sections:
         parts.append(f"\\section*{{{escape(section.title)}}}\n")
         figures = [block for block in section.blocks if isinstance(block, Figure)]
-        parts += [_block(block) for block in section.blocks if not isinstance(block, Figure)]
+        parts += [_block(_shorter(block, said_once)) for block in section.blocks if not isinstance(block, Figure)]
         parts += _figures(figures)
     return "\n".join([*parts, "\\end{document}\n"])
+
+
+def _shorter(block: Block, said_once: str) -> Block:
+    if isinstance(block, Table) and said_once:
+        return replace(block, note=block.note.removesuffix(said_once).strip())
+    return block
 
 
 def _block(block: Block) -> str:

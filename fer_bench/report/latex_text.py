@@ -8,6 +8,7 @@ _ESCAPES = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"''", "–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}",
     "×": r"\(\times\)", "±": r"\(\pm\)", "−": r"\(-\)", "≤": r"\(\leq\)", "≥": r"\(\geq\)", "·": r"\(\cdot\)",
+    "▲": r"\(\bigtriangleup\)", "▼": r"\(\bigtriangledown\)", "†": r"\dag{}", "→": r"\(\rightarrow\)",
     "µ": r"\(\mu\)", "°": r"\(^{\circ}\)", "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}",
     "ł": r"\l{}", "Ł": r"\L{}", "œ": r"\oe{}", "«": r"\(\ll\)", "»": r"\(\gg\)", "\N{NO-BREAK SPACE}": "~",
 }  # fmt: skip
@@ -16,6 +17,7 @@ _BREAKS = frozenset("_:/.-+;=@")  # a line may end behind these
 _LONGEST = 14  # letters in a row without such a place; then a line may end anyway
 _WORD = 24  # words up to this length are kept whole in running text
 _CELL = 8  # and in cells
+_BEFORE_PERCENT = re.compile(r"(?<=\d) (?=%)")
 _NARROW, _WIDE = frozenset("iljtfrI.,:;'|[]()! "), frozenset("mwMW@%&+=<>−×ABCDGHKNOQRUVXY")
 
 
@@ -29,7 +31,7 @@ def escape(text: object) -> str:
 
     Examples:
         >>> escape("a & b: 5 %")
-        'a \\& b: 5 \\%'
+        'a \\& b: 5~\\%'
         >>> escape("\u732b")
         '[U+732B]'
     """
@@ -37,6 +39,7 @@ def escape(text: object) -> str:
 
 
 def _joined(text: str, longest: int) -> str:
+    text = _BEFORE_PERCENT.sub("\N{NO-BREAK SPACE}", text)  # a number stays with its sign
     parts = (part for word in re.split(r"( )", text) for part in _parted(word, longest))
     joined = "".join(r"\allowbreak{}" * follows + "".join(map(_letter, part)) for part, follows in parts)
     return re.sub(r"-(?=-)", "-{}", joined) if "--" in text else joined
@@ -70,6 +73,7 @@ def _parted(word: str, longest: int) -> list[tuple[str, bool]]:
 
 def pieces(text: str) -> list[str]:
     """Return the parts of a cell that stay on one line."""
+    text = _BEFORE_PERCENT.sub("\N{NO-BREAK SPACE}", text)
     return [part for word in text.split(" ") for part, _ in _parted(word, _CELL)] or [""]
 
 

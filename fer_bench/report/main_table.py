@@ -72,10 +72,12 @@ def _row(grid: Grid, dataset: str, method: str) -> dict[str, str]:
     return row
 
 
-def metric_with_interval(row: "pd.Series[Any]", *, share: bool) -> str:
+def metric_with_interval(row: "pd.Series[Any]", *, share: bool, unit: bool = True) -> str:
     """Print an estimate of the intervals table; a metric that is no share has three decimals."""
     estimate, low, high = (float(row[name]) for name in ("estimate", "low", "high"))
-    return words.level_with_interval(estimate, low, high) if share else f"{estimate:.3f} [{low:.3f}, {high:.3f}]"
+    if share:
+        return words.level_with_interval(estimate, low, high, unit=unit)
+    return f"{estimate:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _seeds(runs: pd.DataFrame) -> str:

@@ -7,35 +7,84 @@ import pandas as pd
 import seaborn as sns
 
 from fer_bench.report import style, words
-from fer_bench.report.blocks import Figure, Section
+from fer_bench.report.blocks import Block, Figure, Section, Table
 from fer_bench.report.figures import slug, wrapped
-from fer_bench.report.grid import Grid
+from fer_bench.report.grid import Grid, Shown
 from fer_bench.tables.gains import OVER
 
 _SIGNS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": ""}
+_MOST = 11  # columns of one table: what a page has room for
 _OPPOSITE = {"better": "worse", "worse": "better"}
 
 
 def section(grid: Grid, folder: Path) -> Section | None:
     """Draw the figures into a folder; None where nothing was compared and nothing chosen."""
-    figures = []
+    blocks: list[Block | None] = []
     with style.styled():
         for dataset in grid.datasets:
-            figures += [matrix(grid, dataset, metric, folder) for metric in grid.compared]
-            figures.append(selection_bias(grid, dataset, folder))
-    drawn = tuple(figure for figure in figures if figure)
-    return Section(title="Methods at a glance", blocks=drawn) if drawn else None
+            blocks += [matrix(grid, dataset, metric, folder) for metric in grid.compared]
+            blocks.append(selection_bias(grid, dataset, folder))
+    blocks += [part for dataset in grid.datasets for metric in grid.compared for part in tables(grid, dataset, metric)]
+    kept = tuple(block for block in blocks if block)
+    return Section(title="Methods at a glance", blocks=kept) if kept else None
+
+
+def tables(grid: Grid, dataset: str, metric: str) -> list[Table]:
+    """Make the matrix as a table, its columns numbered as its rows; beyond ``_MOST`` columns it goes on in another."""
+    rows, shown = grid.pairs(dataset, metric), grid.metrics.get(metric)
+    if rows.empty or shown is None:
+        return []
+    methods = _methods(grid, dataset, rows)
+    differences, verdicts = _square(rows, methods)
+    names = [f"{place}. {grid.title(name)}" for place, name in enumerate(methods, start=1)]
+    made = []
+    for number, start in enumerate(range(0, len(methods), _MOST), start=1):
+        columns = range(start, min(start + _MOST, len(methods)))
+        cells = [
+            {"row less column": name}
+            | {str(column + 1): _cell(differences[row, column], verdicts[row, column], shown) for column in columns}
+            for row, name in enumerate(names)
+        ]
+        heads = [str(column + 1) for column in columns]
+        made.append(
+            Table(
+                name=f"matrix_{slug(dataset)}_{slug(metric)}{f'_columns{number}' * (number > 1)}",
+                cells=pd.DataFrame(cells, columns=["row less column", *heads]),
+                caption=f"{shown.title} on {dataset}, row less column{', in points' * shown.share}"
+                f"{f', columns {heads[0]} to {heads[-1]}' * (len(methods) > _MOST)}. {_legend(rows)}",
+                wrapped=frozenset({"row less column"}),
+                right=frozenset(heads),
+                note=grid.params.report.scale.strip(),
+            )
+        )
+    return made
+
+
+def _cell(difference: float, verdict: object, shown: Shown) -> str:
+    if np.isnan(difference):
+        return ""
+    text = words.points(difference, unit=False) if shown.share else f"{difference:+.2f}".replace("-", words.MINUS)
+    return f"{text} {_SIGNS[str(verdict)]}".strip()
+
+
+def _legend(rows: pd.DataFrame) -> str:
+    return (
+        "▲ better, ▼ worse, = equivalent within the margin, no sign: not told apart (Holm's correction, "
+        f"{rows.iloc[0]['family']}); empty: not compared. Intervals stand in the table of comparisons."
+    )
+
+
+def _methods(grid: Grid, dataset: str, rows: pd.DataFrame) -> list[str]:
+    compared = {*rows["method_a"], *rows["method_b"]}
+    return [name for name in grid.methods(dataset) if name in compared]
 
 
 def matrix(grid: Grid, dataset: str, metric: str, folder: Path) -> Figure | None:
     """Draw row less column for every pair, in points, coloured where the two are told apart."""
-    table = grid.tables["comparisons"]
-    shown = grid.metrics.get(metric)
-    rows = table[(table["dataset"] == dataset) & (table["metric"] == metric)]
+    rows, shown = grid.pairs(dataset, metric), grid.metrics.get(metric)
     if rows.empty or shown is None:
         return None
-    compared = {*rows["method_a"], *rows["method_b"]}
-    methods = [name for name in grid.methods(dataset) if name in compared]
+    methods = _methods(grid, dataset, rows)
     differences, verdicts = _square(rows, methods)
     told = np.isin(verdicts, ["better", "worse"])
     unit = 100 if shown.share else 1
@@ -72,9 +121,8 @@ def matrix(grid: Grid, dataset: str, metric: str, folder: Path) -> Figure | None
     said = words.listed([f"{int(counts.get(verdict, 0))} {verdict}" for verdict in _SIGNS])
     return Figure(
         name=name,
-        caption=f"{shown.title} on {dataset}, row less column{', in points' if shown.share else ''}. ▲ better, ▼ "
-        f"worse, = equivalent within the margin; grey: not told apart (Holm's correction, {rows.iloc[0]['family']}). "
-        "Intervals stand in the table of comparisons.",
+        caption=f"{shown.title} on {dataset}, row less column{', in points' if shown.share else ''}; coloured where "
+        f"told apart. {_legend(rows)}",
         alt=f"Of {len(rows)} pairs: {said} (first against second).",
         width="column" if side <= style.COLUMN_IN else "page",
     )

@@ -1,77 +1,199 @@
-"""Published tables in their own layout, with our numbers beside: rows are recipes of a method, or other methods."""
+"""Published tables in their own layout, with our numbers beside: rows are recipes of a method, or other methods.
+
+A table that sets several methods side by side always stands, whether the grid holds them or not; one whose rows are
+recipes of its own method stands where the grid holds one of them.
+"""
+
+import math
+from dataclasses import dataclass
 
 import pandas as pd
 
-from fer_bench.card import Card, PublishedRow, PublishedTable
+from fer_bench.card import PublishedRow, PublishedTable
 from fer_bench.report import words
 from fer_bench.report.blocks import Section, Table
 from fer_bench.report.grid import Grid
 from fer_bench.report.main_table import covers, metric_with_interval
 
+DAGGER = "†"
+"""Behind a published number whose checkpoint was chosen on the reported samples."""
+
+NOT_RUN = "not run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Layout:
+    """A published table beside the grid.
+
+    Attributes:
+        grid: Ours.
+        method: Whose card has the table.
+        table: The table.
+        side_by_side: Whether its rows are other methods too.
+        claimed: Data sets of the published numbers.
+        metrics: Those that ours are printed in.
+    """
+
+    grid: Grid
+    method: str
+    table: PublishedTable
+    side_by_side: bool
+    claimed: tuple[str, ...]
+    metrics: tuple[str, ...]
+
+    def head(self, dataset: str, metric: str) -> str:
+        """Return the head of the column of our numbers."""
+        shown = self.grid.metrics.get(metric)
+        several = len(self.metrics) > 1 and shown is not None
+        return f"{dataset}, ours{f', {words.inline(shown.title)}' if several and shown else ''}"
+
 
 def section(grid: Grid) -> Section | None:
-    """Return the tables of which the grid holds a row; None where it holds none."""
+    """Return the tables; None where no card has one that stands."""
+    layouts = [_layout(grid, method, table) for method, card in grid.known.items() for table in card.tables]
     found = [
-        _table(grid, method, card, table)
-        for method, card in _cards(grid).items()
-        for table in card.tables
-        if any(_entries(grid, method, row) for row in table.rows)
-    ]
+        _table(layout) for layout in layouts
+        if layout.side_by_side or any(_entries(layout, row) for row in layout.table.rows)
+    ]  # fmt: skip
     return Section(title="Published tables beside ours", blocks=tuple(found)) if found else None
 
 
-def _cards(grid: Grid) -> dict[str, Card]:
-    """Return each method's card once, by the method's file."""
-    return {grid.params.method_of(entry): card for entry, card in grid.cards.items()}
-
-
-def _entries(grid: Grid, method: str, row: PublishedRow) -> list[str]:
-    if row.method is not None and row.method != method:  # another method: whichever recipe the grid has of it
-        return grid.params.entries_of(row.method)
-    chosen = grid.params.methods
-    return [entry for entry in grid.params.entries_of(method) if chosen[entry].recipe in row.recipes]
-
-
-def _table(grid: Grid, method: str, card: Card, table: PublishedTable) -> Table:
-    published = list(dict.fromkeys(name for row in table.rows for name in row.published))
-    heads = [f"published, {name}" for name in published]
-    ours = [f"ours, {name}" for name in grid.datasets]
-    rows = []
-    for row in table.rows:
-        cells = {
-            **dict(zip(table.columns, row.cells, strict=True)),
-            **{
-                head: words.published(row.published[name]) if name in row.published else words.NONE
-                for head, name in zip(heads, published, strict=True)
-            },
-        }
-        entries = _entries(grid, method, row)
-        rows += [{**cells, **_ours(grid, table.metric, entry)} for entry in entries]
-        if not entries:
-            rows.append({**cells, **dict.fromkeys(ours, "not run"), "recipe": words.NONE, "seeds": words.NONE})
-    metric = grid.metrics.get(table.metric)
-    title = metric.title if metric else table.metric
-    return Table(
-        name=f"{method}_{table.name}",
-        cells=pd.DataFrame(rows, columns=[*table.columns, *heads, *ours, "recipe", "seeds"]),
-        caption=f"{card.title}, {table.where} of its paper: {table.about}. {title}; ours under the selection "
-        f"{words.selection(grid.headline)}. {covers(grid)}",
-        wrapped=frozenset({*table.columns, "recipe"}),
-        right=frozenset({*heads, *ours, "seeds"}),
-        shared=frozenset({"seeds"}),
-        note=" ".join(filter(None, [" ".join(table.notes.split()), grid.params.report.scale.strip()])),
+def _layout(grid: Grid, method: str, table: PublishedTable) -> _Layout:
+    return _Layout(
+        grid=grid,
+        method=method,
+        table=table,
+        side_by_side=any(row.method is not None for row in table.rows),
+        claimed=tuple(dict.fromkeys(name for row in table.rows for name in row.published)),
+        metrics=tuple(name for name in [table.metric, *table.also] if name in grid.metrics) or (table.metric,),
     )
 
 
-def _ours(grid: Grid, metric: str, entry: str) -> dict[str, str]:
-    found = {"recipe": grid.params.methods[entry].recipe, "seeds": words.NONE}
-    for dataset in grid.datasets:
-        rows = grid.headline_rows(dataset, metric)
-        rows = rows[rows["method"] == entry]
-        shown = grid.metrics.get(metric)
-        found[f"ours, {dataset}"] = (
-            metric_with_interval(rows.iloc[0], share=shown.share) if shown and len(rows) else words.NONE
-        )
-        if len(rows):
-            found["seeds"] = words.count(int(rows.iloc[0]["n_seeds"]))
+def _entries(layout: _Layout, row: PublishedRow) -> list[str]:
+    """Return the grid's entries that a row is about.
+
+    Of another method: whichever recipe the grid has of it. Of the card's own, in a table of methods: whichever is no
+    row of its other tables.
+    """
+    params, method = layout.grid.params, layout.method
+    if row.method is not None and row.method != method:
+        return params.entries_of(row.method)
+    entries = params.entries_of(method)
+    named = [entry for entry in entries if params.methods[entry].recipe in row.recipes]
+    if not layout.side_by_side:
+        return named
+    others = [table for table in layout.grid.known[method].tables if table is not layout.table]
+    taken = {recipe for table in others for one in table.rows for recipe in one.recipes}
+    return [entry for entry in entries if entry in named or params.methods[entry].recipe not in taken]
+
+
+def _table(layout: _Layout) -> Table:
+    grid, table = layout.grid, layout.table
+    columns, right, shared = list(table.columns), {"seeds"}, {"seeds"}
+    for dataset in [*layout.claimed, *(name for name in grid.datasets if name not in layout.claimed)]:
+        ours = [layout.head(dataset, metric) for metric in layout.metrics]
+        claimed = [f"{dataset}, claimed"] * (dataset in layout.claimed)
+        judged = layout.side_by_side and dataset in layout.claimed and dataset in grid.datasets
+        columns += [*claimed, *ours, *[f"{dataset}, verdict"] * judged]
+        right |= {*claimed, *ours}
+        shared |= set() if dataset in grid.datasets else set(ours)
+    rows = [_row(layout, row, entry) for row in table.rows for entry in _entries(layout, row) or [""]]
+    columns += ["recipe", "seeds", *["selection"] * _says_selection(grid, rows)]
+    notes = [_legend(rows), " ".join(table.notes.split()), grid.params.report.scale.strip()]
+    return Table(
+        name=f"{layout.method}_{table.name}",
+        cells=pd.DataFrame(rows, columns=columns),
+        caption=_caption(layout),
+        wrapped=frozenset(columns) - right,
+        right=frozenset(right),
+        shared=frozenset(shared),
+        note=" ".join(filter(None, notes)),
+    )
+
+
+def _row(layout: _Layout, row: PublishedRow, entry: str) -> dict[str, str]:
+    """Print a row; ``entry`` is empty where the grid holds none of it."""
+    found = dict(zip(layout.table.columns, row.cells, strict=True))
+    found["recipe"] = layout.grid.params.methods[entry].recipe if entry else words.NONE
+    made = _made_with(layout, entry)
+    found["seeds"] = words.listed([words.count(n) for n in sorted({n for n, _ in made})]) if made else words.NONE
+    found["selection"] = words.listed(sorted({name for _, name in made})) if made else words.NONE
+    for dataset in dict.fromkeys([*layout.claimed, *layout.grid.datasets]):
+        value = row.published.get(dataset)
+        found[f"{dataset}, claimed"] = words.NONE if value is None else _claimed(layout, row, dataset, value)
+        found[f"{dataset}, verdict"] = words.NONE if value is None else _verdict(layout, row, entry, dataset)
+        found |= {layout.head(dataset, metric): NOT_RUN for metric in layout.metrics}
+        found |= _of_entry(layout, entry, dataset) if entry else {}
     return found
+
+
+def _made_with(layout: _Layout, entry: str) -> list[tuple[int, str]]:
+    """Return seeds and selection of an entry's numbers on each data set."""
+    grid = layout.grid
+    found = [grid.headline_rows(dataset, layout.metrics[0]) for dataset in grid.datasets]
+    rows = pd.concat(found, ignore_index=True)
+    rows = rows[rows["method"] == entry]
+    return [(int(row["n_seeds"]), words.selection(str(row["selection"]))) for _, row in rows.iterrows()]
+
+
+def _of_entry(layout: _Layout, entry: str, dataset: str) -> dict[str, str]:
+    grid, found = layout.grid, {}
+    runs = grid.runs[(grid.runs["dataset"] == dataset) & (grid.runs["method"] == entry)]
+    failed = len(runs) > 0 and bool((runs["status"] == "failed").all())
+    for metric in layout.metrics:
+        shown, rows = grid.metrics.get(metric), grid.headline_rows(dataset, metric)
+        rows = rows[rows["method"] == entry]
+        if shown and len(rows):
+            found[layout.head(dataset, metric)] = metric_with_interval(rows.iloc[0], share=shown.share, unit=False)
+        elif failed:
+            found[layout.head(dataset, metric)] = "failed"
+    return found
+
+
+def _verdict(layout: _Layout, row: PublishedRow, entry: str, dataset: str) -> str:
+    """Return the verdict on a row's number; a dash where nobody judged it."""
+    if not entry:
+        return NOT_RUN
+    table = layout.grid.tables["verdicts"]
+    rows = table[table["method"].isin({row.method or layout.method, entry}) & (table["dataset"] == dataset)]
+    rows = rows[rows["metric"] == layout.table.metric]
+    rows = rows[[_same(float(claim), row.published[dataset]) for claim in rows["claim"]]]
+    return str(rows.iloc[0]["verdict"]) if len(rows) else words.NONE
+
+
+def _same(one: float, other: float) -> bool:
+    return math.isclose(one, other, abs_tol=5e-5)  # half a unit of the second decimal of a percent
+
+
+def _says_selection(grid: Grid, rows: list[dict[str, str]]) -> bool:
+    """Return whether a row was run under another selection than the protocol's own, which the caption says."""
+    return bool({row["selection"] for row in rows} - {words.NONE, words.selection(grid.headline)})
+
+
+def _claimed(layout: _Layout, row: PublishedRow, dataset: str, value: float) -> str:
+    method = row.method or layout.method
+    claims = layout.grid.known[method].claims if method in layout.grid.known else []
+    chosen = {
+        claim.protocol.selection
+        for claim in claims
+        if (claim.dataset, claim.metric) == (dataset, layout.table.metric) and _same(claim.value, value)
+    }
+    printed = words.published(value).removesuffix(" %")
+    return f"{printed} {DAGGER}" if "best_on_test" in chosen else printed
+
+
+def _caption(layout: _Layout) -> str:
+    grid, table = layout.grid, layout.table
+    shown = [grid.metrics[name] for name in layout.metrics if name in grid.metrics]
+    titles = words.listed([one.title for one in shown] or list(layout.metrics))
+    unit = ", in %" if all(one.share for one in shown) else ""
+    return (
+        f"{grid.known[layout.method].title}, {table.where} of its paper: {table.about}. {titles}{unit}; ours under the "
+        f"selection {words.selection(grid.headline)}. {covers(grid)}"
+    )
+
+
+def _legend(rows: list[dict[str, str]]) -> str:
+    if any(DAGGER in text for row in rows for text in row.values()):
+        return f"{DAGGER}: that checkpoint was chosen on the reported samples, as far as paper and code say."
+    return ""

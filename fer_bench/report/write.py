@@ -90,14 +90,14 @@ def write(grid: Grid, *, asked: str) -> None:
                 (made / "tables" / f"{name}.tex").write_text(text, encoding="utf-8")
         (made / "tables" / "numbers.tex").write_text(numbers.macros(grid, head=head), encoding="utf-8")
         title = grid.params.report.title
+        said_once = grid.params.report.scale.strip()
         page = html.render(
-            title, parts, figures=made / "figures", commands=partial(recompute.lines, grid),
-            said_once=grid.params.report.scale.strip(),
-        )  # fmt: skip
+            title, parts, figures=made / "figures", commands=partial(recompute.lines, grid), said_once=said_once
+        )
         (made / "report.html").write_text(page, encoding="utf-8")
         (made / "report.json").write_bytes(as_json.render(grid, parts))
         (made / "report.md").write_text(markdown.render(title, parts), encoding="utf-8")
-        (made / "report.tex").write_text(latex.document(title, parts, head=head), encoding="utf-8")
+        (made / "report.tex").write_text(latex.document(title, parts, head=head, said_once=said_once), encoding="utf-8")
         (made / "params.yaml").write_text(asked, encoding="utf-8")
         for path in sorted(made.iterdir()):
             target = grid.folder / path.name

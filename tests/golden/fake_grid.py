@@ -157,7 +157,8 @@ def write(fake: Fake, folder: Path, *, seed: int = 0) -> None:
 def read(fake: Fake, folder: Path, *, headline: str = "best_on_val") -> Grid:
     """Read a simulated grid as the report does, without looking up its methods, which do not exist."""
     asked = params.from_yaml((folder / "params.yaml").read_text(encoding="utf-8"), params.Params, where="params.yaml")
-    return load(asked, folder=folder, headline=headline, titles=fake.titles, metrics=METRICS, cards=fake.cards)
+    return load(asked, folder=folder, headline=headline, titles=fake.titles, metrics=METRICS, cards=fake.cards,
+                known=fake.cards)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -471,6 +472,17 @@ CARDS = {
         pretraining="none",
         tables=[
             PublishedTable(
+                name="table1", where="Table 1", about="methods side by side", metric="accuracy",
+                columns=["method", "year"],
+                rows=[
+                    PublishedRow(cells=["Not here", "2021"], method="not_here", published={"rafdb": 0.8876}),
+                    PublishedRow(cells=["PAtt-Lite", "2024"], method="patt_lite",
+                                 published={"rafdb": 0.9505, "synthetic": 0.9505}),
+                    PublishedRow(cells=["Conv-cut", "2025"], recipes=["paper"], published={"rafdb": 0.9733}),
+                ],
+                notes="Simulated.",
+            ),
+            PublishedTable(
                 name="table2", where="Table 2", about="with and without a part", metric="accuracy",
                 columns=["row", "part"],
                 rows=[
@@ -504,7 +516,11 @@ GOLDEN = Fake(
     one_go=frozenset({"majority_class"}),
     failed=frozenset({("patt_lite", 1)}),
     datasets={"synthetic": (400, 7)},
-    claims=REALISTIC.claims,
+    claims=(
+        *REALISTIC.claims,
+        claim("patt_lite", verdict="void", reason="labels leak", link="https://example.org/defect"),
+        claim("not_here", dataset="rafdb", claim=0.8876, verdict="not run", reason="it has no code here", **NOTHING),
+    ),
     twins=31,
     ordered=frozenset({"patt_lite"}),
     cards=CARDS,

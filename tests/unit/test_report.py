@@ -463,12 +463,19 @@ def test_the_number_of_the_whole_method_is_no_line_for_an_ablation(tmp_path):
     assert not ladder.claims(dataclasses.replace(grid, cards={"patt_lite": cut}), "synthetic", "patt_lite", "accuracy")
 
 
-def test_published_tables_stand_only_where_the_grid_holds_a_row(tmp_path):
+def test_an_ablation_stands_only_where_the_grid_holds_a_row(tmp_path):
     grid = climbed_grid(tmp_path)
-    table = published.section(grid).blocks[0]
-    assert list(table.cells["published, rafdb"]) == ["97.33 %", "75.62 %"]
-    assert list(table.cells["ours, synthetic"])[1] == "not run"
-    assert published.section(dataclasses.replace(grid, cards={"patt_lite": grid.cards["patt_lite"]})) is None
+    table = next(block for block in published.section(grid).blocks if block.name == "conv_cut_table2")
+    assert list(table.cells["rafdb, claimed"]) == ["97.33", "75.62"]
+    assert list(table.cells["synthetic, ours"])[1] == "not run"
+    none = params.from_yaml(grid.params.report and _without(tmp_path, "conv_cut"), params.Params, where="params.yaml")
+    found = published.section(dataclasses.replace(grid, params=none))
+    assert found is None or "conv_cut_table2" not in {block.name for block in found.blocks}
+
+
+def _without(folder, method):
+    text = (folder / "params.yaml").read_text(encoding="utf-8")
+    return text.replace(f"  {method}: {{recipe: toy}}\n", "").replace(f'"{method}"', '"patt_lite"')
 
 
 def test_a_method_that_stands_several_times_is_titled_with_its_recipes(grid_folder):
