@@ -44,6 +44,7 @@ def _register() -> None:
         lint,
         list_,
         plan,
+        predict,
         report,
         run,
         score,
@@ -59,6 +60,7 @@ def _register() -> None:
     app.add_typer(data.app, name="data")
     app.command("sources")(sources.sources)
     app.command("run")(run.run)
+    app.command("predict")(predict.predict)
     app.add_typer(audit.app, name="audit")
     app.command("score")(score.score)
     app.command("adjust")(adjust.adjust)

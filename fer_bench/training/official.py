@@ -132,7 +132,17 @@ def load(method: Method, net: nn.Module, path: Path) -> None:
             f"{method.title}: no released checkpoint can be read; no code that trains one is public",
             fix="train the method: fer-bench run",
         )
-    net.load_state_dict(method.from_official(read(path)))
+    state = method.from_official(read(path))
+    own = {name: tuple(value.shape) for name, value in net.state_dict().items()}
+    other = [name for name, value in state.items() if own.get(name) != tuple(value.shape)]
+    if other or own.keys() != state.keys():
+        differing = sorted({*other, *(own.keys() ^ state.keys())})
+        raise FerBenchError(
+            f"{path} is a checkpoint of another network than this: {', '.join(differing[:_SHOWN])}"
+            f"{' …' if len(differing) > _SHOWN else ''} {'differs' if len(differing) == 1 else 'differ'}",
+            fix="name the recipe of the released code, and a data set with the checkpoint's number of expressions",
+        )
+    net.load_state_dict(state)
 
 
 def tensors(checkpoint: object, wrapper: str | None) -> dict[str, torch.Tensor]:

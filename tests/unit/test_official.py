@@ -1,12 +1,19 @@
 """Released checkpoints: read without running code, and refused with the names of what does not fit."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from baselines import scn
+from fer_bench.cli.main import app
+from fer_bench.datasets import _store
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import expressions
 from fer_bench.method import Weights
+from fer_bench.provenance import ROOT
+from fer_bench.tables import predictions
 from fer_bench.training import official
 
 OPTIONS = scn.Options()
@@ -101,3 +108,39 @@ def test_noise_and_absence_are_told_apart(tmp_path, rng):
         official.read(tmp_path / "w.pth")
     with pytest.raises(FerBenchError, match="no checkpoint"):
         official.read(tmp_path / "absent.pth")
+
+
+def test_a_network_with_another_number_of_expressions_is_refused(state, tmp_path):
+    torch.save(state, tmp_path / "w.pth")
+    eight = scn.build(OPTIONS, n_classes=8, weights=Weights("none"))
+    with pytest.raises(FerBenchError, match=r"another network.*head\.fc\.bias, head\.fc\.weight differ"):
+        official.load(scn.method, eight, tmp_path / "w.pth")
+
+
+@pytest.mark.slow
+def test_what_a_released_checkpoint_predicts_can_be_scored(net, state, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = ROOT / "fer_bench" / "datasets" / "synthetic.py"
+    Path("params.yaml").write_text(
+        "grid: tiny\n"
+        f"prepare: {{synthetic: {{source: {source}, options: {{n_train: 20, n_val: 10, n_test: 30}}}}}}\n"
+        "methods: {scn: {recipe: toy}}\nrun: {seeds: [0]}\nscore: {metrics: [accuracy]}\n"
+        "compare: {metrics: [accuracy]}\nreport: {title: t, scale: s}\n"
+    )
+    torch.save({"model_state_dict": state}, "w.pth")
+    for command in (
+        ["data", "prepare", "synthetic"],
+        ["predict", "scn", "w.pth", "--dataset", "synthetic"],
+        ["score", "scn_released.csv", "--dataset", "synthetic"],
+    ):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, done.output
+    table = predictions.read(Path("scn_released.csv"), n_classes=7)
+    prepared = _store.open_prepared("synthetic")
+    row = prepared.samples.index[prepared.samples["sample_id"] == table["sample_id"].iloc[0]][0]
+    net.eval()
+    picture = torch.from_numpy(prepared.images[row].copy()).permute(2, 0, 1)[None].float() / 255
+    resized = torch.nn.functional.interpolate(picture, size=(224, 224), mode="bilinear", antialias=False)
+    with torch.no_grad():
+        alone = net(resized)[0]
+    assert torch.allclose(alone, torch.tensor(table.filter(regex="^logit_").iloc[0].to_numpy(float)).float(), atol=1e-2)
