@@ -38,7 +38,8 @@ comparisons = Schema(
             "smallest difference seen with 80 % power at this disagreement", empty="where it cannot be told"
         ),
         "disagreement": number(
-            "share of samples on which exactly one of the two is right, fraction", empty="where it is not defined"
+            "share of samples on which exactly one of the two is right, mean over pairs of seeds; fraction",
+            empty="where it is not defined",
         ),
         "n_samples": N_SAMPLES,
         "n_seeds": N_SEEDS,

@@ -6,7 +6,8 @@ from fer_bench.tables._schema import Schema, integer, number, text
 PARTS = ("all", "clean", "twins", "gap")
 """All reported samples; those without a twin in training; those with one; and all less clean."""
 
-_NOT_DEFINED = "where the part has no samples, or none of an expression"
+_NO_SAMPLES = "where the part has no samples"
+_NO_INTERVAL = "where there is no interval"
 
 contamination = Schema(
     name="contamination table",
@@ -18,13 +19,13 @@ contamination = Schema(
         "part": text(
             "all reported samples; clean: those without a twin in training; twins: those with one; gap: all less clean"
         ),
-        "estimate": number("of the part, mean over seeds; a fraction where the metric is a share", empty=_NOT_DEFINED),
-        "low": number("lower end of the interval of the estimate", empty=_NOT_DEFINED),
-        "high": number("upper end of it", empty=_NOT_DEFINED),
+        "estimate": number("of the part, mean over seeds; a fraction where the metric is a share", empty=_NO_SAMPLES),
+        "low": number("lower end of the interval of the estimate", empty=_NO_INTERVAL),
+        "high": number("upper end of it", empty=_NO_INTERVAL),
         "level": LEVEL,
-        "interval_method": text("how the interval is made", empty=_NOT_DEFINED),
-        "resampled": text("what the interval covers", empty=_NOT_DEFINED),
-        "held_fixed": text("what the interval does not cover", empty=_NOT_DEFINED),
+        "interval_method": text("how the interval is made", empty=_NO_INTERVAL),
+        "resampled": text("what the interval covers", empty=_NO_INTERVAL),
+        "held_fixed": text("what the interval does not cover", empty=_NO_INTERVAL),
         "seeds": SEEDS,
         "n_seeds": N_SEEDS,
         "n_resamples": N_RESAMPLES,
