@@ -6,6 +6,7 @@ is, and what each column says, as the tables' schemas have it. ``docs/report.sch
 
 import itertools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +37,9 @@ START, END = "<!-- tables -->", "<!-- /tables -->"
 
 KINDS: dict[ColumnType, str] = {"str": "text", "int": "integer", "float": "number", "bool": "True, False"}
 VOTES = ("votes_ANSWER",)
-EVERY_RUN = [predicted.Column("METHOD", "K", "SELECTION")]
-EVERY_ORDER = [orders.Column("K", "SELECTION", order) for order in (orders.SINGLE, "ORDER")]
+# letters stand for seeds, methods and selections
+EVERY_RUN = [predicted.Column("METHOD", "K", "SELECTION")]  # type: ignore[arg-type]
+EVERY_ORDER = [orders.Column("K", "SELECTION", order) for order in (orders.SINGLE, "ORDER")]  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,7 +236,7 @@ def attributes(record: type) -> list[tuple[str, str]]:
     return [(name, " ".join(about.replace("``", "`").split()).rstrip(".")) for name, about in found]
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [heads, ("---",) * len(heads), *(tuple(cell.replace("|", "\\|") for cell in row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
