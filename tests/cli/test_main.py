@@ -40,7 +40,18 @@ def program(*arguments, cwd=None):
 def test_the_verbs_are_those_of_the_pipeline_and_those_around_it():
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     commands = [stage.get("do", stage)["cmd"].removeprefix("fer-bench ") for stage in stages.values()]
-    around = {"data diff", "data fingerprint", "demo", "describe", "doctor", "lint", "list", "plan", "selftest stats"}
+    around = {
+        "data diff",
+        "data fingerprint",
+        "demo",
+        "describe",
+        "doctor",
+        "lint",
+        "list",
+        "plan",
+        "predict",
+        "selftest stats",
+    }
     of_the_pipeline = {" ".join(name) for name in VERBS} - around
     assert of_the_pipeline == {
         "data prepare", "data audit", "sources", "run", "audit batch", "explain", "score", "annotators", "adjust",
