@@ -60,7 +60,7 @@ def effect_of(points: float) -> float:
 
     Examples:
         >>> round(effect_of(0.8), 3)
-        0.056
+        0.053
     """
     slope = float((COUNTS / N * stats.norm.pdf(stats.norm.ppf(RECALL))).sum()) / _SPREAD
     return points / 100 / slope
