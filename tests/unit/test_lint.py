@@ -111,9 +111,9 @@ def test_a_file_that_inputs_itself_ends(tmp_path, remarks):
 
 def test_every_headline_number_has_a_macro(grid):
     text = numbers.macros(grid, head="")
-    assert f"fer@synthetic/conv_cut/accuracy/estimate\\endcsname{{{printed(grid, 'conv_cut')}}}" in text
-    assert "fer@synthetic/conv_cut/patt_lite/accuracy\\endcsname" in text
-    assert "fer@synthetic/patt_lite/conv_cut/accuracy\\endcsname" in text
+    assert f"\\fer@define{{estimate/synthetic/conv_cut/accuracy}}{{{printed(grid, 'conv_cut')}}}" in text
+    assert "\\fer@define{difference/synthetic/conv_cut/patt_lite/accuracy}" in text
+    assert "\\fer@define{difference/synthetic/patt_lite/conv_cut/accuracy}" in text
 
 
 @pytest.mark.latex
