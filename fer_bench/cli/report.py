@@ -11,6 +11,9 @@ import typer
 from fer_bench import params as params_file
 from fer_bench.cli._common import ParamsFile, say, wrote
 
+KEPT = Path(".fer-bench/drawn")
+"""Drawings of earlier reports: a figure whose numbers did not change is taken from here."""
+
 
 def report(
     *,
@@ -31,7 +34,7 @@ def report(
     from fer_bench.report import grid, write
 
     loaded = grid.read(params_file.read(params))
-    write.write(loaded, asked=params.read_text(encoding="utf-8"))
+    write.write(loaded, asked=params.read_text(encoding="utf-8"), kept=KEPT)
     page = loaded.folder / "report.html"
     wrote(page, then=f"open it in a browser; \\input the fragments in {loaded.folder / 'tables'}, or add --pdf")
     if pdf:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure as DrawnFigure
 from matplotlib.ticker import PercentFormatter
 
 from fer_bench.metrics._known import N_BINS
@@ -33,40 +34,24 @@ def reliability(grid: Grid, table: pd.DataFrame, dataset: str, folder: Path) -> 
     columns = min(_PER_ROW, len(methods))
     lines = -(-len(methods) // columns)
     width = style.PAGE_IN if columns > 2 else style.COLUMN_IN
-    figure = style.new(width, (width / columns + 0.1) * lines + 0.3)
-    panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
-    gaps = {}
-    for place, axes in enumerate(panels.ravel()):
-        if place >= len(methods):
-            axes.set_visible(False)
-            continue
-        name = methods[place]
+    gaps, panels = {}, []
+    for name in methods:
         found = rows[rows["method"] == name].astype({"confidence": float, "accuracy": float, "n_samples": float})
         by_bin = found.groupby("bin")
         confidence, accuracy = by_bin["confidence"].mean(), by_bin["accuracy"].mean()
         share = by_bin["n_samples"].sum() / found["n_samples"].sum()
         gaps[name] = float(((accuracy - confidence).abs() * share).sum())
-        axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.7, linestyle=":")
-        axes.bar(
-            (share.index.to_numpy(dtype=float) + 0.5) / N_BINS, share.to_numpy(), width=0.9 / N_BINS, color="0.85",
-            zorder=0,
-        )  # fmt: skip
-        axes.fill_between(
-            confidence.to_numpy(), by_bin["accuracy"].min().to_numpy(), by_bin["accuracy"].max().to_numpy(),
-            color=style.COLOURS[0], alpha=0.2, linewidth=0,
-        )  # fmt: skip
-        axes.plot(confidence.to_numpy(), accuracy.to_numpy(), "o-", color=style.COLOURS[0], markersize=2.5)
-        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-        axes.set_title(wrapped(grid.title(name), 24), fontsize=7)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0, symbol=" %"))
-            axis.set_ticks(np.array([0, 0.5, 1]))
-    figure.supxlabel("confidence", fontsize=8)
-    figure.supylabel("accuracy", fontsize=8)
+        curves = pd.DataFrame({
+            "place": (share.index.to_numpy(dtype=float) + 0.5) / N_BINS, "share": share.to_numpy(),
+            "confidence": confidence.to_numpy(), "accuracy": accuracy.to_numpy(),
+            "low": by_bin["accuracy"].min().to_numpy(), "high": by_bin["accuracy"].max().to_numpy(),
+        })  # fmt: skip
+        panels.append((wrapped(grid.title(name), 24), curves))
     basis = _basis(rows)
-    figure.suptitle(f"{dataset}: {basis}", fontsize=8)
     stem = f"{slug(dataset)}_reliability"
-    style.save(figure, folder, stem)
+    style.save(
+        folder, stem, _draw, panels=panels, lines=lines, columns=columns, width=width, title=f"{dataset}: {basis}"
+    )
     worst = max(gaps, key=lambda name: gaps[name])
     return Figure(
         name=stem,
@@ -76,6 +61,29 @@ def reliability(grid: Grid, table: pd.DataFrame, dataset: str, folder: Path) -> 
         alt=f"Furthest from the line on average: {grid.title(worst)}, {words.points(gaps[worst]).lstrip('+')}.",
         width="page" if width == style.PAGE_IN else "column",
     )
+
+
+def _draw(panels: list[tuple[str, pd.DataFrame]], lines: int, columns: int, *, width: float, title: str) -> DrawnFigure:
+    figure = style.new(width, (width / columns + 0.1) * lines + 0.3)
+    for place, axes in enumerate(figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()):
+        if place >= len(panels):
+            axes.set_visible(False)
+            continue
+        name, curves = panels[place]
+        axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.7, linestyle=":")
+        held = {key: curves[key].to_numpy() for key in curves}
+        axes.bar(held["place"], held["share"], width=0.9 / N_BINS, color="0.85", zorder=0)
+        axes.fill_between(held["confidence"], held["low"], held["high"], color=style.COLOURS[0], alpha=0.2, linewidth=0)
+        axes.plot(held["confidence"], held["accuracy"], "o-", color=style.COLOURS[0], markersize=2.5)
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.set_title(name, fontsize=7)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0, symbol=" %"))
+            axis.set_ticks(np.array([0, 0.5, 1]))
+    figure.supxlabel("confidence", fontsize=8)
+    figure.supylabel("accuracy", fontsize=8)
+    figure.suptitle(title, fontsize=8)
+    return figure
 
 
 def _basis(rows: pd.DataFrame) -> str:

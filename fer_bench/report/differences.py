@@ -47,10 +47,15 @@ def difference(grid: Grid, dataset: str, one: str, other: str, folder: Path) -> 
         return None
     y_pred = [np.stack([table[held[seed]].to_numpy(dtype=int) for seed in common]) for held in seeds]
     found = cells(table["y_true"].to_numpy(dtype=int), *y_pred, n_classes=grid.n_classes(dataset))
-    shown = _draw(grid, dataset, found, (one, other), len(common))
     name = f"{slug(dataset)}_difference_{slug(one)}_{slug(other)}"
-    style.save(shown, folder, name)
-    told = int((found.p_holm <= 1 - grid.level + 1e-12).sum())
+    told_apart = found.p_holm <= 1 - grid.level + 1e-12
+    against = wrapped(f"{grid.title(one)} less {grid.title(other)}", 50)
+    basis = wrapped(f"{dataset}, {words.counted(len(common), 'seed')}", 56)
+    style.save(
+        folder, name, _draw, points=100 * found.differences, told=told_apart, expressions=grid.expressions(dataset),
+        title=f"{against}\n{basis}",
+    )  # fmt: skip
+    told = int(told_apart.sum())
     test = "exact McNemar, conditional on these checkpoints" if len(common) == 1 else "two-way paired t"
     return Figure(
         name=name,
@@ -67,10 +72,7 @@ def _seeds(grid: Grid, dataset: str, method: str) -> dict[int, str]:
     return {one.seed: str(one) for one in held if (one.method, one.selection) == (method, selection)}
 
 
-def _draw(grid: Grid, dataset: str, found: Cells, names: tuple[str, str], n_seeds: int) -> DrawnFigure:
-    expressions = grid.expressions(dataset)
-    told = found.p_holm <= 1 - grid.level + 1e-12
-    points = 100 * found.differences
+def _draw(points: np.ndarray, told: np.ndarray, expressions: tuple[str, ...], title: str) -> DrawnFigure:
     limit = max(5.0, float(np.abs(points).max()))
     figure = style.new(style.COLUMN_IN, 2.95)
     axes = figure.subplots()
@@ -95,9 +97,7 @@ def _draw(grid: Grid, dataset: str, found: Cells, names: tuple[str, str], n_seed
     axes.tick_params(axis="x", rotation=45)
     axes.tick_params(axis="y", rotation=0)
     axes.set(xlabel="predicted", ylabel="true")
-    title = f"{grid.title(names[0])} less {grid.title(names[1])}"
-    basis = f"{dataset}, {words.counted(n_seeds, 'seed')}"
-    axes.set_title(f"{wrapped(title, 50)}\n{wrapped(basis, 56)}")
+    axes.set_title(title)
     return figure
 
 

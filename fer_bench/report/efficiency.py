@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure as DrawnFigure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from fer_bench.report import style, words
@@ -91,34 +92,20 @@ def scatter(grid: Grid, dataset: str, folder: Path) -> Figure | None:
     methods = [name for name in grid.methods(dataset) if len(timed.get(name, ()))]
     if len(methods) < 2:
         return None
-    figure = style.new(style.COLUMN_IN, 2.4)
-    axes = figure.subplots()
-    for place, name in enumerate(methods):
-        speed = timed[name].to_numpy(dtype=float)
-        middle, low, high = rows.loc[name, ["estimate", "low", "high"]].to_numpy(dtype=float)
-        centre = float(np.median(speed))
-        axes.errorbar(
-            centre, middle, xerr=[[centre - speed.min()], [speed.max() - centre]],
-            yerr=[[max(middle - low, 0)], [max(high - middle, 0)]], fmt=style.MARKERS[place % len(style.MARKERS)],
-            markersize=4, color=style.COLOURS[place % len(style.COLOURS)], elinewidth=1, capsize=2,
-            label=wrapped(grid.title(name), 24),
-        )  # fmt: skip
-    axes.set_xscale("log")
-    whole = StrMethodFormatter("{x:,.0f}")
-    fastest, slowest = max(each.max() for each in timed.values()), min(each.min() for each in timed.values())
-    if fastest < 10 * slowest:  # hardly a power of ten lies in between: other round numbers have to be named too
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
-    axes.xaxis.set_major_formatter(whole)
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set(xlabel="images predicted per second", ylabel=f"{shown.title} ({words.coverage(grid.level)} interval)")
-    if shown.share:
-        percent_axis(axes, "y", span=float(rows["high"].max() - rows["low"].min()))
-    axes.grid(color="0.9", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=6)
-    axes.set_title(f"{dataset}: {words.inline(shown.title)} against throughput")
+    points = [
+        (
+            wrapped(grid.title(name), 24),
+            timed[name].to_numpy(dtype=float),
+            rows.loc[name, ["estimate", "low", "high"]].to_numpy(dtype=float),
+        )
+        for name in methods
+    ]
     name = f"{slug(dataset)}_throughput"
-    style.save(figure, folder, name)
+    style.save(
+        folder, name, _draw, points=points, share=shown.share,
+        ylabel=f"{shown.title} ({words.coverage(grid.level)} interval)",
+        title=f"{dataset}: {words.inline(shown.title)} against throughput",
+    )  # fmt: skip
     fastest = max(methods, key=lambda one: float(timed[one].median()))
     return Figure(
         name=name,
@@ -127,3 +114,33 @@ def scatter(grid: Grid, dataset: str, folder: Path) -> Figure | None:
         alt=f"Fastest: {grid.title(fastest)}, {words.count(timed[fastest].median())} images per second; highest "
         f"{words.inline(shown.title)}: {grid.title(methods[0])}.",
     )
+
+
+def _draw(points: list[tuple[str, np.ndarray, np.ndarray]], ylabel: str, title: str, *, share: bool) -> DrawnFigure:
+    figure = style.new(style.COLUMN_IN, 2.4)
+    axes = figure.subplots()
+    for place, (label, speed, (middle, low, high)) in enumerate(points):
+        centre = float(np.median(speed))
+        axes.errorbar(
+            centre, middle, xerr=[[centre - speed.min()], [speed.max() - centre]],
+            yerr=[[max(middle - low, 0)], [max(high - middle, 0)]], fmt=style.MARKERS[place % len(style.MARKERS)],
+            markersize=4, color=style.COLOURS[place % len(style.COLOURS)], elinewidth=1, capsize=2,
+            label=label,
+        )  # fmt: skip
+    axes.set_xscale("log")
+    whole = StrMethodFormatter("{x:,.0f}")
+    speeds = np.concatenate([speed for _, speed, _ in points])
+    if (
+        speeds.max() < 10 * speeds.min()
+    ):  # hardly a power of ten lies in between: other round numbers have to be named too
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
+    axes.xaxis.set_major_formatter(whole)
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set(xlabel="images predicted per second", ylabel=ylabel)
+    if share:
+        percent_axis(axes, "y", span=float(max(ends[2] for *_, ends in points) - min(ends[1] for *_, ends in points)))
+    axes.grid(color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=6)
+    axes.set_title(title)
+    return figure

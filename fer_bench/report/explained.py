@@ -11,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as DrawnFigure
 from matplotlib.lines import Line2D
 
 from fer_bench.expressions import EXPRESSIONS
@@ -184,25 +185,14 @@ def tsne(grid: Grid, dataset: str, shown: dict[str, Kept], folder: Path, suffix:
     n_columns = -(-len(shown) // n_rows)
     width = style.COLUMN_IN if len(shown) <= 2 else style.PAGE_IN
     side = width / n_columns
-    figure = style.new(width, n_rows * (side + 0.33) + (0.34 if width == style.COLUMN_IN else 0.2))
-    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for axes in panels[len(shown) :]:
-        axes.set_axis_off()
-    for axes, (method, each) in zip(panels, shown.items(), strict=False):
-        _map(axes, each.table)
-        axes.set_title(wrapped(grid.title(method), int(side * 17)))
+    panels = []
+    for method, each in shown.items():
         held = each.found.features
-        if held is not None:
-            axes.set_xlabel(f"purity {_purity(held.purity)}", fontsize=7)
-    seen = sorted({int(label) for each in shown.values() for label in each.table["y_true"].unique()})
-    handles = [
-        Line2D([], [], linestyle="", marker=_MARKERS[k], color=_COLOURS[k], markersize=4, label=EXPRESSIONS[k])
-        for k in seen
-    ]
-    n_beside = len(handles) if width > style.COLUMN_IN else -(-len(handles) // 2)
-    figure.legend(handles=handles, loc="outside lower center", ncols=n_beside, handletextpad=0.1, columnspacing=0.9)
+        under = f"purity {_purity(held.purity)}" if held is not None else ""
+        points = each.table[["y_true", "x", "y"]].reset_index(drop=True)
+        panels.append((wrapped(grid.title(method), int(side * 17)), under, points))
     name = f"{slug(dataset)}_features{suffix}"
-    style.save(figure, folder, name)
+    style.save(folder, name, _draw_maps, panels=panels, width=width, n_rows=n_rows, n_columns=n_columns)
     first = next(iter(shown.values()))
     best = max(shown, key=lambda method: _estimate(shown[method]))
     return Figure(
@@ -216,6 +206,28 @@ def tsne(grid: Grid, dataset: str, shown: dict[str, Kept], folder: Path, suffix:
         f"{grid.title(best)} ({words.percent(_estimate(shown[best]))}). The numbers stand in the table above.",
         width="column" if width == style.COLUMN_IN else "page",
     )
+
+
+def _draw_maps(
+    panels: list[tuple[str, str, pd.DataFrame]], *, width: float, n_rows: int, n_columns: int
+) -> DrawnFigure:
+    side = width / n_columns
+    figure = style.new(width, n_rows * (side + 0.33) + (0.34 if width == style.COLUMN_IN else 0.2))
+    all_axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for axes in all_axes[len(panels) :]:
+        axes.set_axis_off()
+    for axes, (title, under, points) in zip(all_axes, panels, strict=False):
+        _map(axes, points)
+        axes.set_title(title)
+        axes.set_xlabel(under, fontsize=7)
+    seen = sorted({int(label) for *_, points in panels for label in points["y_true"].unique()})
+    handles = [
+        Line2D([], [], linestyle="", marker=_MARKERS[k], color=_COLOURS[k], markersize=4, label=EXPRESSIONS[k])
+        for k in seen
+    ]
+    n_beside = len(handles) if width > style.COLUMN_IN else -(-len(handles) // 2)
+    figure.legend(handles=handles, loc="outside lower center", ncols=n_beside, handletextpad=0.1, columnspacing=0.9)
+    return figure
 
 
 def _estimate(each: Kept) -> float:
@@ -290,7 +302,16 @@ def draw_private(grid: Grid, dataset: str) -> None:
 
 def _faces(rows: dict[str, Maps], folder: Path, name: str) -> None:
     """Draw one row of faces per method, under them the true expression and, where it is another, the answer."""
-    seen = sorted({int(label) for maps in rows.values() for label in maps.y_true})
+    shown = [(wrapped(title, 14), *_plain(maps)) for title, maps in rows.items()]
+    style.save(folder, name, _draw_faces, rows=shown)
+
+
+def _plain(maps: Maps) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    return maps.y_true, maps.y_pred, maps.maps, maps.images
+
+
+def _draw_faces(rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]]) -> DrawnFigure:
+    seen = sorted({int(label) for _, y_true, *_ in rows for label in y_true})
     side = (style.PAGE_IN - 0.75) / max(len(seen), 4)
     figure = style.new(0.75 + side * len(seen), 0.18 + len(rows) * (side + 0.14))
     panels = figure.subplots(len(rows), len(seen), squeeze=False)
@@ -299,27 +320,25 @@ def _faces(rows: dict[str, Maps], folder: Path, name: str) -> None:
         axes.spines[:].set_visible(False)
     for label, axes in zip(seen, panels[0], strict=True):
         axes.set_title(EXPRESSIONS[label], fontsize=8)
-    for (title, maps), line in zip(rows.items(), panels, strict=True):
-        line[0].set_ylabel(wrapped(title, 14), fontsize=7)
-        for place, label in enumerate(maps.y_true):
-            _face(line[seen.index(int(label))], maps, place)
-    style.save(figure, folder, name)
+    for (title, y_true, y_pred, maps, images), line in zip(rows, panels, strict=True):
+        line[0].set_ylabel(title, fontsize=7)
+        for place, label in enumerate(y_true):
+            if images is not None:
+                answer = int(label), int(y_pred[place])
+                _face(line[seen.index(int(label))], images[place], maps[place], answer)
+    return figure
 
 
-def _face(axes: Axes, maps: Maps, place: int) -> None:
-    if maps.images is None:
-        return
-    image = maps.images[place]
+def _face(axes: Axes, image: np.ndarray, found: np.ndarray, answer: tuple[int, int]) -> None:
     grey = image if image.ndim == 2 else image @ np.array([0.299, 0.587, 0.114])
     height, width = grey.shape
     axes.imshow(grey, cmap="gray", vmin=0, vmax=255)
-    found = maps.maps[place]
     heat: Any = found / found.max() if found.max() > 0 else found
     axes.imshow(
         heat, cmap=mpl.colormaps["plasma"], vmin=0, vmax=1, alpha=0.7 * heat, interpolation="bilinear",
         extent=(-0.5, width - 0.5, height - 0.5, -0.5),
     )  # fmt: skip
-    y_true, y_pred = int(maps.y_true[place]), int(maps.y_pred[place])
+    y_true, y_pred = answer
     right = y_true == y_pred
     axes.set_xlabel(
         "✓" if right else f"→ {_SHORT[EXPRESSIONS[y_pred]]}", fontsize=7, labelpad=1.5,

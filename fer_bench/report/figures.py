@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as DrawnFigure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from fer_bench.report import style, words
@@ -51,27 +52,16 @@ def forest(grid: Grid, dataset: str, folder: Path) -> Figure | None:
     methods = [name for name in grid.methods(dataset) if name in set(grid.headline_rows(dataset, metrics[0])["method"])]
     if not methods:
         return None
-    figure = style.new(style.PAGE_IN, 0.75 + 0.3 * len(methods))
-    panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
-    for axes, metric in zip(panels, metrics, strict=True):
+    panels = []
+    for metric in metrics:
         rows = grid.headline_rows(dataset, metric).set_index("method").loc[methods]
-        middle, low, high = (rows[name].to_numpy(dtype=float) for name in ("estimate", "low", "high"))
-        places = np.arange(len(methods))
-        axes.errorbar(
-            middle, places, xerr=[np.maximum(middle - low, 0), np.maximum(high - middle, 0)], fmt="o", markersize=4,
-            color=style.COLOURS[0], ecolor=style.COLOURS[0], elinewidth=1.4, capsize=2.5,
-        )  # fmt: skip
-        axes.set_xlabel(f"{grid.metrics[metric].title} ({words.coverage(grid.level)} interval)")
-        axes.set_yticks(places, [wrapped(grid.title(name), 32) for name in methods])
-        axes.grid(axis="x", color="0.9", linewidth=0.6)
-        axes.set_axisbelow(True)
-        if grid.metrics[metric].share:
-            percent_axis(axes, "x", span=float(high.max() - low.min()))
-    panels[0].set_ylim(len(methods) - 0.5, -0.5)
+        ends = rows[["estimate", "low", "high"]].to_numpy(dtype=float)
+        label = f"{grid.metrics[metric].title} ({words.coverage(grid.level)} interval)"
+        panels.append((label, grid.metrics[metric].share, ends))
     basis = _basis(grid, dataset)
-    figure.suptitle(f"{dataset}: {basis}", fontsize=8)
     name = f"{slug(dataset)}_forest"
-    style.save(figure, folder, name)
+    labels = [wrapped(grid.title(method), 32) for method in methods]
+    style.save(folder, name, _draw_forest, labels=labels, panels=panels, title=f"{dataset}: {basis}")
     titles = words.listed([grid.metrics[metric].title for metric in metrics])
     return Figure(
         name=name,
@@ -79,6 +69,27 @@ def forest(grid: Grid, dataset: str, folder: Path) -> Figure | None:
         alt=f"Points with intervals, best at the top. {_read_off(grid, dataset, metrics[0], methods)}",
         width="page",
     )
+
+
+def _draw_forest(labels: list[str], panels: list[tuple[str, bool, np.ndarray]], title: str) -> DrawnFigure:
+    figure = style.new(style.PAGE_IN, 0.75 + 0.3 * len(labels))
+    all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (label, share, ends) in zip(all_axes, panels, strict=True):
+        middle, low, high = ends.T
+        places = np.arange(len(labels))
+        axes.errorbar(
+            middle, places, xerr=[np.maximum(middle - low, 0), np.maximum(high - middle, 0)], fmt="o", markersize=4,
+            color=style.COLOURS[0], ecolor=style.COLOURS[0], elinewidth=1.4, capsize=2.5,
+        )  # fmt: skip
+        axes.set_xlabel(label)
+        axes.set_yticks(places, labels)
+        axes.grid(axis="x", color="0.9", linewidth=0.6)
+        axes.set_axisbelow(True)
+        if share:
+            percent_axis(axes, "x", span=float(high.max() - low.min()))
+    all_axes[0].set_ylim(len(labels) - 0.5, -0.5)
+    figure.suptitle(title, fontsize=8)
+    return figure
 
 
 def _read_off(grid: Grid, dataset: str, metric: str, methods: list[str]) -> str:
@@ -122,11 +133,27 @@ def confusion(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | N
     n_seeds = table["seed"].nunique()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     basis = f"{words.selection(selection)}, n = {counts.sum() // n_seeds:,} × {words.counted(n_seeds, 'seed')}"
+    name = f"{slug(dataset)}_confusion_{slug(method)}"
+    title = f"{wrapped(grid.title(method), 50)}\n{wrapped(f'{dataset}, {basis}', 56)}"
+    style.save(folder, name, _draw_confusion, counts=counts, names=names, title=title)
+    right = np.diagonal(shares)
+    return Figure(
+        name=name,
+        caption=f"Confusion matrix of {grid.title(method)} on {dataset}: counts over all seeds, coloured by the share "
+        f"of the row ({basis}).",
+        alt=f"A matrix of counts, rows true, columns predicted. Best recognised: {names[int(right.argmax())]} "
+        f"({words.percent(float(right.max()))}); worst: {names[int(right.argmin())]} "
+        f"({words.percent(float(right.min()))}).",
+    )
+
+
+def _draw_confusion(counts: np.ndarray, names: tuple[str, ...], title: str) -> DrawnFigure:
     figure = style.new(style.COLUMN_IN, 2.95)
     axes = figure.subplots()
     sns.heatmap(
-        shares, ax=axes, vmin=0, vmax=1, cmap=style.SHARES, annot=counts, fmt="d", square=True, linewidths=0.4,
-        annot_kws={"size": 6}, xticklabels=[SHORT[name] for name in names], yticklabels=list(names),
+        counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), ax=axes, vmin=0, vmax=1, cmap=style.SHARES,
+        annot=counts, fmt="d", square=True, linewidths=0.4, annot_kws={"size": 6},
+        xticklabels=[SHORT[name] for name in names], yticklabels=list(names),
         cbar_kws={"format": PercentFormatter(xmax=1, decimals=0, symbol=" %"), "shrink": 0.7},
     )  # fmt: skip
     for text in axes.texts:
@@ -139,18 +166,8 @@ def confusion(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | N
     axes.tick_params(axis="x", rotation=45)
     axes.tick_params(axis="y", rotation=0)
     axes.set(xlabel="predicted", ylabel="true")
-    axes.set_title(f"{wrapped(grid.title(method), 50)}\n{wrapped(f'{dataset}, {basis}', 56)}")
-    name = f"{slug(dataset)}_confusion_{slug(method)}"
-    style.save(figure, folder, name)
-    right = np.diagonal(shares)
-    return Figure(
-        name=name,
-        caption=f"Confusion matrix of {grid.title(method)} on {dataset}: counts over all seeds, coloured by the share "
-        f"of the row ({basis}).",
-        alt=f"A matrix of counts, rows true, columns predicted. Best recognised: {names[int(right.argmax())]} "
-        f"({words.percent(float(right.max()))}); worst: {names[int(right.argmin())]} "
-        f"({words.percent(float(right.min()))}).",
-    )
+    axes.set_title(title)
+    return figure
 
 
 def training(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | None:
@@ -160,6 +177,26 @@ def training(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | No
     if table.empty:
         return None
     n_seeds = table["seed"].nunique()
+    basis = "1 seed" if n_seeds == 1 else f"mean and range of {n_seeds} seeds"
+    name = f"{slug(dataset)}_training_{slug(method)}"
+    title = f"{wrapped(grid.title(method), 56)}\n{dataset}, {basis}"
+    curves = table[["epoch", "train_loss", "val_loss", "val_accuracy"]].reset_index(drop=True)
+    style.save(folder, name, _draw_training, table=curves, title=title)
+    last = table[table["epoch"] == table["epoch"].max()]
+    return Figure(
+        name=name,
+        caption=f"Training of {grid.title(method)} on {dataset}: losses and validation accuracy by epoch ({basis}).",
+        alt="Curves of losses and validation accuracy by epoch. "
+        f"After {int(table['epoch'].max())} epochs the mean training loss is {float(last['train_loss'].mean()):.2f}"
+        + (
+            f" and the mean validation accuracy {words.percent(float(last['val_accuracy'].mean()))}."
+            if last["val_accuracy"].notna().any()
+            else "."
+        ),
+    )
+
+
+def _draw_training(table: pd.DataFrame, title: str) -> DrawnFigure:
     figure = style.new(style.COLUMN_IN, 1.85)
     left, right = figure.subplots(1, 2)
     for column, label, colour, dashes in (
@@ -184,22 +221,8 @@ def training(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | No
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         axes.grid(axis="y", color="0.9", linewidth=0.6)
         axes.set_axisbelow(True)
-    basis = "1 seed" if n_seeds == 1 else f"mean and range of {n_seeds} seeds"
-    figure.suptitle(f"{wrapped(grid.title(method), 56)}\n{dataset}, {basis}", fontsize=8)
-    name = f"{slug(dataset)}_training_{slug(method)}"
-    style.save(figure, folder, name)
-    last = table[table["epoch"] == table["epoch"].max()]
-    return Figure(
-        name=name,
-        caption=f"Training of {grid.title(method)} on {dataset}: losses and validation accuracy by epoch ({basis}).",
-        alt="Curves of losses and validation accuracy by epoch. "
-        f"After {int(table['epoch'].max())} epochs the mean training loss is {float(last['train_loss'].mean()):.2f}"
-        + (
-            f" and the mean validation accuracy {words.percent(float(last['val_accuracy'].mean()))}."
-            if last["val_accuracy"].notna().any()
-            else "."
-        ),
-    )
+    figure.suptitle(title, fontsize=8)
+    return figure
 
 
 def _band(
@@ -228,6 +251,18 @@ def classes(grid: Grid, dataset: str, folder: Path) -> Figure | None:
             for word, number in by.items()
         ]
     )
+    name = f"{slug(dataset)}_classes"
+    style.save(folder, name, _draw_classes, tidy=tidy, title=f"{dataset}: samples per expression")
+    totals = tidy.groupby("expression")["samples"].sum()
+    return Figure(
+        name=name,
+        caption=f"Samples per expression in each split of {dataset}.",
+        alt=f"Bars per expression and split. Most frequent: {totals.idxmax()} ({int(totals.max()):,}); "
+        f"rarest: {totals.idxmin()} ({int(totals.min()):,}).",
+    )
+
+
+def _draw_classes(tidy: pd.DataFrame, title: str) -> DrawnFigure:
     figure = style.new(style.COLUMN_IN, 2.3)
     axes = figure.subplots()
     sns.barplot(
@@ -239,13 +274,5 @@ def classes(grid: Grid, dataset: str, folder: Path) -> Figure | None:
     axes.grid(axis="x", color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.legend(title=None)
-    axes.set_title(f"{dataset}: samples per expression")
-    name = f"{slug(dataset)}_classes"
-    style.save(figure, folder, name)
-    totals = tidy.groupby("expression")["samples"].sum()
-    return Figure(
-        name=name,
-        caption=f"Samples per expression in each split of {dataset}.",
-        alt=f"Bars per expression and split. Most frequent: {totals.idxmax()} ({int(totals.max()):,}); "
-        f"rarest: {totals.idxmin()} ({int(totals.min()):,}).",
-    )
+    axes.set_title(title)
+    return figure

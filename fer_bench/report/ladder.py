@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as DrawnFigure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
@@ -193,16 +194,20 @@ def chain(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | None:
     labels = [wrapped(said(step), 44) for _, step in first.iterrows()]
     lines = {metric: claims(grid, dataset, method, metric) for metric in metrics}
     n_lines = max(len(each) for each in lines.values())
-    figure = style.new(style.PAGE_IN, 0.95 + 0.32 * len(first) + 0.16 * n_lines)
-    panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
-    for axes, metric in zip(panels, metrics, strict=True):
-        _panel(grid, axes, found[metric], metric, lines[metric])
-    panels[0].set_yticks(np.arange(len(first)), labels)
-    panels[0].set_ylim(len(first) - 0.5, -0.5)
     basis = _figure_basis(first)
-    figure.suptitle(wrapped(f"{grid.title(method)} on {dataset}: {basis}", 110), fontsize=8)
+    panels = [
+        {
+            "label": grid.metrics[metric].title,
+            "share": grid.metrics[metric].share,
+            "ends": found[metric][["estimate", "low", "high"]].to_numpy(dtype=float),
+            "in_chain": found[metric]["step"].isin(_CHAIN).to_numpy(dtype=bool),
+            "claims": [(claim.value, claim.where) for claim in lines[metric]],
+        }
+        for metric in metrics
+    ]
     name = f"{slug(dataset)}_ladder_{slug(method)}"
-    style.save(figure, folder, name)
+    title = wrapped(f"{grid.title(method)} on {dataset}: {basis}", 110)
+    style.save(folder, name, _draw, labels=labels, panels=panels, n_lines=n_lines, title=title)
     titles = words.listed([grid.metrics[metric].title for metric in metrics])
     published = [f"{claim.where}: {words.published(claim.value)}" for metric in metrics for claim in lines[metric]]
     ends = " to ".join(words.percent(float(first.iloc[row]["estimate"])) for row in (0, len(_chained(first)) - 1))
@@ -226,10 +231,22 @@ def _figure_basis(found: pd.DataFrame) -> str:
     return f"n = {words.listed(sizes)}, {words.counted(int(found['n_seeds'].max()), 'seed')}"
 
 
-def _panel(grid: Grid, axes: Axes, found: pd.DataFrame, metric: str, lines: list[Claim]) -> None:
-    middle, low, high = (found[name].to_numpy(dtype=float) for name in ("estimate", "low", "high"))
-    in_chain = found["step"].isin(_CHAIN).to_numpy(dtype=bool)
-    places = np.arange(len(found))
+def _draw(labels: list[str], panels: list[dict[str, Any]], n_lines: int, title: str) -> DrawnFigure:
+    figure = style.new(style.PAGE_IN, 0.95 + 0.32 * len(labels) + 0.16 * n_lines)
+    all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, panel in zip(all_axes, panels, strict=True):
+        _panel(axes, **panel)
+    all_axes[0].set_yticks(np.arange(len(labels)), labels)
+    all_axes[0].set_ylim(len(labels) - 0.5, -0.5)
+    figure.suptitle(title, fontsize=8)
+    return figure
+
+
+def _panel(
+    axes: Axes, *, label: str, share: bool, ends: np.ndarray, in_chain: np.ndarray, claims: list[tuple[float, str]]
+) -> None:
+    middle, low, high = ends.T
+    places = np.arange(len(middle))
     axes.axvline(middle[0], color="0.75", linewidth=0.8, zorder=0)
     axes.plot(middle[in_chain], places[in_chain], color=style.COLOURS[0], linewidth=0.7, alpha=0.5)
     for kept, marker, colour in ((in_chain, "o", style.COLOURS[0]), (~in_chain, "s", style.COLOURS[1])):
@@ -239,23 +256,23 @@ def _panel(grid: Grid, axes: Axes, found: pd.DataFrame, metric: str, lines: list
                 capsize=2.5,
                 xerr=[np.maximum(middle - low, 0)[kept], np.maximum(high - middle, 0)[kept]],
             )  # fmt: skip
-    ends = [*low, *high, *(claim.value for claim in lines)]
-    span = float(max(ends) - min(ends))
-    axes.set_xlim(min(ends) - 0.06 * max(span, 0.01), max(ends) + 0.06 * max(span, 0.01))
+    seen = [*low, *high, *(value for value, _ in claims)]
+    span = float(max(seen) - min(seen))
+    axes.set_xlim(min(seen) - 0.06 * max(span, 0.01), max(seen) + 0.06 * max(span, 0.01))
     where = blended_transform_factory(axes.transData, axes.transAxes)
-    for number, claim in enumerate(sorted(lines, key=lambda claim: claim.value)):
-        axes.axvline(claim.value, color=style.COLOURS[3], linestyle="--", linewidth=1.0)
-        text = f"published {words.published(claim.value)}, {style.printable(claim.where)}"
-        side = "right" if claim.value > (max(ends) + min(ends)) / 2 else "left"
+    for number, (value, source) in enumerate(sorted(claims, key=lambda claim: claim[0])):
+        axes.axvline(value, color=style.COLOURS[3], linestyle="--", linewidth=1.0)
+        text = f"published {words.published(value)}, {style.printable(source)}"
+        side = "right" if value > (max(seen) + min(seen)) / 2 else "left"
         axes.text(
-            claim.value, 1.02 + 0.075 * number, text, ha=side, va="bottom", fontsize=7, color=style.COLOURS[3],
+            value, 1.02 + 0.1 * number, text, ha=side, va="bottom", fontsize=7, color=style.COLOURS[3],
             transform=where,
         )  # fmt: skip
-    axes.set_xlabel(grid.metrics[metric].title)
+    axes.set_xlabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axes.grid(axis="x", color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
-    if grid.metrics[metric].share:
+    if share:
         percent_axis(axes, "x", span=span)
 
 

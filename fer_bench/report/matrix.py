@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.figure import Figure as DrawnFigure
 
 from fer_bench.report import style, words
 from fer_bench.report.blocks import Block, Figure, Section, Table
@@ -38,8 +39,9 @@ def tables(grid: Grid, dataset: str, metric: str) -> list[Table]:
     differences, verdicts = _square(rows, methods)
     names = [f"{place}. {grid.title(name)}" for place, name in enumerate(methods, start=1)]
     made = []
-    for number, start in enumerate(range(0, len(methods), _MOST), start=1):
-        columns = range(start, min(start + _MOST, len(methods)))
+    most = -(-len(methods) // -(-len(methods) // _MOST))  # parts of about the same number of columns
+    for number, start in enumerate(range(0, len(methods), most), start=1):
+        columns = range(start, min(start + most, len(methods)))
         cells = [
             {"row less column": name}
             | {str(column + 1): _cell(differences[row, column], verdicts[row, column], shown) for column in columns}
@@ -86,24 +88,43 @@ def matrix(grid: Grid, dataset: str, metric: str, folder: Path) -> Figure | None
         return None
     methods = _methods(grid, dataset, rows)
     differences, verdicts = _square(rows, methods)
-    told = np.isin(verdicts, ["better", "worse"])
-    unit = 100 if shown.share else 1
-    limit = max(float(np.nanmax(np.abs(unit * differences))), 1e-9)
     side = max(style.COLUMN_IN, 0.46 * len(methods) + 1.7)
+    name = f"{slug(dataset)}_matrix_{metric}"
+    style.save(
+        folder, name, _draw_matrix, differences=differences, verdicts=verdicts, share=shown.share, side=side,
+        titles=[wrapped(grid.title(method), 22) for method in methods],
+        title=f"{dataset}: {words.inline(shown.title)}, row less column",
+    )  # fmt: skip
+    counts = rows["verdict"].value_counts()
+    said = words.listed([f"{int(counts.get(verdict, 0))} {verdict}" for verdict in _SIGNS])
+    return Figure(
+        name=name,
+        caption=f"{shown.title} on {dataset}, row less column{', in points' if shown.share else ''}; coloured where "
+        f"told apart. {_legend(rows)}",
+        alt=f"Of {len(rows)} pairs: {said} (first against second).",
+        width="column" if side <= style.COLUMN_IN else "page",
+    )
+
+
+def _draw_matrix(
+    differences: np.ndarray, verdicts: np.ndarray, titles: list[str], title: str, *, share: bool, side: float
+) -> DrawnFigure:
+    told = np.isin(verdicts, ["better", "worse"])
+    unit = 100 if share else 1
+    limit = max(float(np.nanmax(np.abs(unit * differences))), 1e-9)
     figure = style.new(min(side, style.PAGE_IN), min(side, style.PAGE_IN) * 0.86)
     axes = figure.subplots()
-    titles = [wrapped(grid.title(name), 22) for name in methods]
     sns.heatmap(
         np.where(told, unit * differences, np.nan), ax=axes, vmin=-limit, vmax=limit, cmap=style.DIFFERENCES,
         square=True, linewidths=0.4, xticklabels=titles, yticklabels=titles, cbar=False,
     )  # fmt: skip
     axes.set_facecolor("0.93")
-    for row in range(len(methods)):
-        for column in range(len(methods)):
+    for row in range(len(titles)):
+        for column in range(len(titles)):
             value = unit * differences[row, column]
             if row == column or np.isnan(value):
                 continue
-            text = words.points(differences[row, column], unit=False) if shown.share else f"{value:+.2f}"
+            text = words.points(differences[row, column], unit=False) if share else f"{value:+.2f}"
             dark = told[row, column] and abs(value) > 0.6 * limit
             sign = _SIGNS[str(verdicts[row, column])]
             axes.text(
@@ -114,18 +135,8 @@ def matrix(grid: Grid, dataset: str, metric: str, folder: Path) -> Figure | None
     for label in axes.get_xticklabels():
         label.set(rotation=45, ha="right", rotation_mode="anchor")
     axes.tick_params(axis="y", rotation=0)
-    axes.set_title(f"{dataset}: {words.inline(shown.title)}, row less column")
-    name = f"{slug(dataset)}_matrix_{metric}"
-    style.save(figure, folder, name)
-    counts = rows["verdict"].value_counts()
-    said = words.listed([f"{int(counts.get(verdict, 0))} {verdict}" for verdict in _SIGNS])
-    return Figure(
-        name=name,
-        caption=f"{shown.title} on {dataset}, row less column{', in points' if shown.share else ''}; coloured where "
-        f"told apart. {_legend(rows)}",
-        alt=f"Of {len(rows)} pairs: {said} (first against second).",
-        width="column" if side <= style.COLUMN_IN else "page",
-    )
+    axes.set_title(title)
+    return figure
 
 
 def _square(rows: pd.DataFrame, methods: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -147,33 +158,22 @@ def selection_bias(grid: Grid, dataset: str, folder: Path) -> Figure | None:
     methods = [name for name in grid.methods(dataset) if name in set(rows["method"])]
     if not methods or not shown.share:
         return None
-    figure = style.new(style.COLUMN_IN, 1.05 + 0.28 * len(methods))
-    axes = figure.subplots()
     largest = ("", "", 0.0)
-    for offset, over in enumerate(OVER):
+    series: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for over in OVER:
         found = rows[rows["over"] == over].set_index("method")
         kept = [name for name in methods if name in found.index]
         if not kept:
             continue
-        middle, low, high = (100 * found.loc[kept, key].to_numpy(dtype=float) for key in ("difference", "low", "high"))
-        places = np.array([methods.index(name) for name in kept]) + (offset - 0.5) * 0.25
-        axes.errorbar(
-            middle, places, xerr=[np.maximum(middle - low, 0), np.maximum(high - middle, 0)],
-            fmt=style.MARKERS[offset], markersize=4, color=style.COLOURS[offset], elinewidth=1.2, capsize=2,
-            label=f"over {over}",
-        )  # fmt: skip
-        if middle.max() > largest[2]:
-            largest = (kept[int(middle.argmax())], over, float(middle.max()))
-    axes.axvline(0, color="0.6", linewidth=0.6)
-    axes.set_yticks(range(len(methods)), [wrapped(grid.title(name), 28) for name in methods])
-    axes.set_ylim(len(methods) - 0.5, -0.5)
-    axes.set_xlabel(f"points of {words.inline(shown.title)}")
-    axes.grid(axis="x", color="0.9", linewidth=0.6)
-    axes.set_axisbelow(True)
-    figure.legend(loc="outside lower center", ncols=2)
-    figure.suptitle(f"{dataset}: what choosing on test (oracle) adds", fontsize=8)
+        ends = 100 * found.loc[kept, ["difference", "low", "high"]].to_numpy(dtype=float)
+        series[over] = (np.array([methods.index(name) for name in kept]), ends)
+        if ends[:, 0].max() > largest[2]:
+            largest = (kept[int(ends[:, 0].argmax())], over, float(ends[:, 0].max()))
     name = f"{slug(dataset)}_selection_bias"
-    style.save(figure, folder, name)
+    style.save(
+        folder, name, _draw_bias, labels=[wrapped(grid.title(method), 28) for method in methods], series=series,
+        xlabel=f"points of {words.inline(shown.title)}", title=f"{dataset}: what choosing on test (oracle) adds",
+    )  # fmt: skip
     who, over, points = largest
     return Figure(
         name=name,
@@ -181,3 +181,28 @@ def selection_bias(grid: Grid, dataset: str, folder: Path) -> Figure | None:
         f"chosen otherwise, same runs, {words.coverage(grid.level)} intervals that hold the chosen checkpoints fixed.",
         alt=f"Largest: {points:+.1f} points over {over}, {grid.title(who)}." if who else "Nowhere above 0.",
     )
+
+
+def _draw_bias(
+    labels: list[str], series: dict[str, tuple[np.ndarray, np.ndarray]], xlabel: str, title: str
+) -> DrawnFigure:
+    figure = style.new(style.COLUMN_IN, 1.05 + 0.28 * len(labels))
+    axes = figure.subplots()
+    for over, (rows, ends) in series.items():
+        offset = OVER.index(over)
+        middle, low, high = ends.T
+        places = rows + (offset - 0.5) * 0.25
+        axes.errorbar(
+            middle, places, xerr=[np.maximum(middle - low, 0), np.maximum(high - middle, 0)],
+            fmt=style.MARKERS[offset], markersize=4, color=style.COLOURS[offset], elinewidth=1.2, capsize=2,
+            label=f"over {over}",
+        )  # fmt: skip
+    axes.axvline(0, color="0.6", linewidth=0.6)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_xlabel(xlabel)
+    axes.grid(axis="x", color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside lower center", ncols=2)
+    figure.suptitle(title, fontsize=8)
+    return figure

@@ -1,11 +1,14 @@
 """Which rank may each method have? From resampling on each data set; over five data sets or more, a diagram too."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure as DrawnFigure
 
-from fer_bench.report import words
+from fer_bench.report import style, words
 from fer_bench.report.blocks import Figure, Section, Table, Text
+from fer_bench.report.figures import slug, wrapped
 from fer_bench.report.grid import Grid
 from fer_bench.stats import ranks
 from fer_bench.stats.ranks import CriticalDifference
@@ -107,10 +110,26 @@ def _p(p: float) -> str:
 
 def diagram(found: CriticalDifference, title: str, metric: str, grid: Grid, folder: Path) -> Figure:
     """Draw a critical-difference diagram: mean ranks on a line, bars over methods that are not told apart."""
-    from fer_bench.report import style
-    from fer_bench.report.figures import slug, wrapped
+    stem = f"ranks_{slug(metric)}"
+    style.save(
+        folder, stem, _draw, mean_ranks=found.mean_ranks, title=f"{title}: mean rank over {found.n_datasets} data sets",
+        labels=[wrapped(f"{grid.title(name)} ({mean:.1f})", 34)
+                for name, mean in zip(found.methods, found.mean_ranks, strict=True)],
+        bars=[(found.methods.index(clique[0]), found.methods.index(clique[-1])) for clique in found.cliques],
+    )  # fmt: skip
+    means = [f"{grid.title(name)} {rank:.1f}" for name, rank in zip(found.methods, found.mean_ranks, strict=True)]
+    return Figure(
+        name=stem,
+        caption=f"{title}: mean ranks over {found.n_datasets} data sets, best at the left. Methods under one bar are "
+        f"not told apart at {words.coverage(1 - grid.level)} ({found.test}; Friedman's p {_p(found.p)}). Demšar, JMLR "
+        "7 (2006); Benavoli et al., JMLR 17 (2016).",
+        alt=f"Mean ranks: {words.listed(means)}.",
+        width="page",
+    )
 
-    n_methods, n_bars = len(found.methods), len(found.cliques)
+
+def _draw(mean_ranks: Sequence[float], labels: list[str], bars: list[tuple[int, int]], title: str) -> DrawnFigure:
+    n_methods, n_bars = len(labels), len(bars)
     half = (n_methods + 1) // 2
     margin, top = 0.06 * (n_methods - 1), 0.7 * n_bars + 0.9
     with style.styled():
@@ -122,25 +141,14 @@ def diagram(found: CriticalDifference, title: str, metric: str, grid: Grid, fold
         for rank in range(1, n_methods + 1):
             axes.vlines(rank, 0, 0.3, color="black", linewidth=0.8)
             axes.text(rank, 0.4, str(rank), ha="center", va="bottom", fontsize=7)
-        for place, clique in enumerate(found.cliques):
-            first, last = (found.mean_ranks[found.methods.index(name)] for name in (clique[0], clique[-1]))
+        for place, bar in enumerate(bars):
+            first, last = (mean_ranks[which] for which in bar)
             axes.hlines(-0.7 * (place + 1), first - margin / 4, last + margin / 4, color=style.COLOURS[0], linewidth=3)
-        for place, (name, mean) in enumerate(zip(found.methods, found.mean_ranks, strict=True)):
+        for place, (label, mean) in enumerate(zip(labels, mean_ranks, strict=True)):
             left = place < half  # the better half is named on the left, from the best downwards
             depth = -top - (place if left else n_methods - 1 - place)
             end = 1 - margin if left else n_methods + margin
             axes.plot([mean, mean, end], [0, depth, depth], color=style.GREY, linewidth=0.6, zorder=0)
-            label = wrapped(f"{grid.title(name)} ({mean:.1f})", 34)
             axes.text(end, depth, f" {label} ", ha="right" if left else "left", va="center", fontsize=7)
-        axes.set_title(f"{title}: mean rank over {found.n_datasets} data sets")
-        stem = f"ranks_{slug(metric)}"
-        style.save(figure, folder, stem)
-    means = [f"{grid.title(name)} {rank:.1f}" for name, rank in zip(found.methods, found.mean_ranks, strict=True)]
-    return Figure(
-        name=stem,
-        caption=f"{title}: mean ranks over {found.n_datasets} data sets, best at the left. Methods under one bar are "
-        f"not told apart at {words.coverage(1 - grid.level)} ({found.test}; Friedman's p {_p(found.p)}). Demšar, JMLR "
-        "7 (2006); Benavoli et al., JMLR 17 (2016).",
-        alt=f"Mean ranks: {words.listed(means)}.",
-        width="page",
-    )
+        axes.set_title(title)
+    return figure

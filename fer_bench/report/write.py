@@ -33,6 +33,7 @@ from fer_bench.report import (
     ranked,
     recompute,
     run_list,
+    style,
     summary,
 )
 from fer_bench.report.blocks import Section, tables
@@ -72,18 +73,20 @@ def sections(grid: Grid, figure_folder: Path) -> tuple[Section, ...]:
     return marked.marked(parts, grid.marks)
 
 
-def write(grid: Grid, *, asked: str) -> None:
+def write(grid: Grid, *, asked: str, kept: Path | None = None) -> None:
     """Write report.html, .json, .md and .tex, tables/, figures/ and params.yaml into the grid's folder.
 
     Args:
         grid: The tables.
         asked: Text of the params file, kept beside the report as the record of what was asked for.
+        kept: Folder of drawings, from which unchanged figures are taken; None: all are drawn.
     """
     with tempfile.TemporaryDirectory(dir=grid.folder, prefix=".report-") as place:
         made = Path(place)
         (made / "figures").mkdir()
         (made / "tables").mkdir()
-        parts = sections(grid, made / "figures")
+        with style.keeping(kept):
+            parts = sections(grid, made / "figures")
         head = latex.provenance(grid)
         for table in tables(parts):
             for name, text in latex.fragments(table, head=head).items():
