@@ -34,7 +34,7 @@ def claims(grid: Grid) -> Table:
     return Table(
         name="claims",
         cells=pd.DataFrame(rows, columns=columns),
-        caption="Published numbers and ours. "
+        caption="Published numbers and ours, in %. "
         + (
             f"Brackets: {words.listed([words.coverage(level) for level in levels])} intervals of the mean over seeds; "
             "one more run: where one run more would land, by which claims are judged. "
@@ -44,7 +44,7 @@ def claims(grid: Grid) -> Table:
         + "Selected by: the rule that picked the published checkpoint, as far as paper and code say.",
         wrapped=frozenset({"method", "data set", "metric", "where", "selected by", "verdict", "why"}),
         right=frozenset({"published", "ours", "one more run", "seeds"}),
-        shared=frozenset({"metric"}),
+        shared=frozenset({"metric", "seeds"}),
         note=f"{_outside(grid, outside)}A verdict is about the number under the recipe and weights of the main table. "
         f"{grid.params.report.scale.strip()}",
         empty="No published claim is on record for these methods and data sets.",
@@ -68,10 +68,10 @@ def _row(grid: Grid, row: "pd.Series[Any]") -> dict[str, str]:
         "method": grid.title(str(row["method"])),
         "data set": str(row["dataset"]),
         "metric": shown.title if shown else metric,
-        "published": words.published(float(row["claim"])),
+        "published": words.published(float(row["claim"])).removesuffix(" %"),
         "where": words.text(row["where"]),
         "selected by": words.text(row["claimed_selection"]),
-        "ours": words.NONE if pd.isna(row["estimate"]) else metric_with_interval(row, share=True),
+        "ours": words.NONE if pd.isna(row["estimate"]) else metric_with_interval(row, share=True, unit=False),
         "one more run": _one_run(row),
         "seeds": words.count(row["n_seeds"]),
         "verdict": words.text(row["verdict"]),
@@ -83,4 +83,4 @@ def _one_run(row: "pd.Series[Any]") -> str:
     if pd.isna(row["predicted_low"]):
         return words.NONE
     low, high = float(row["predicted_low"]), float(row["predicted_high"])
-    return f"{words.percent(low, unit=False)} to {words.percent(high)}"
+    return f"{words.percent(low, unit=False)} to {words.percent(high, unit=False)}"

@@ -23,11 +23,13 @@ from fer_bench.report.blocks import Block, Box, Code, Figure, Listing, Section, 
 from fer_bench.report.grid import Grid
 from fer_bench.report.latex_text import escape, escape_cell, pieces, width_pt
 
-LINES = 44
+LINES = 64
 """Lines of one fragment: what fits a page at this size; longer tables go on in ``<name>_2.tex``."""
 
 _PAGE_PT = 478.0  # the text width of report.tex: A4 less two margins of 2.1 cm, in TeX's points
-_GAP_PT = 6.0  # between two columns: 2 \tabcolsep
+_GAP_PT, _LEAST_GAP_PT = 6.0, 2.5  # between two columns, 2 \tabcolsep; the smaller one where a table is too wide
+_SENTENCE_PT = 72.0  # what is kept for a column of sentences before short words get theirs
+_BOLD = 1.15  # how much wider bold letters are, about
 _SHORT_PT = 72.0  # a column of words that needs no more than this gets it before longer ones share the rest
 
 _PREAMBLE = r"""\documentclass[10pt]{article}
@@ -70,7 +72,7 @@ def _parts(block: Table) -> list[tuple[int, int]]:
     """Part the rows so that each part has about the same number of lines, at most about ``LINES``."""
     if block.cells.empty:
         return [(0, 0)]
-    widths = _widths(block, block.cells)
+    widths, _ = _widths(block, block.cells)
     lines = [
         max([1, *(math.ceil(width_pt(str(row[name])) / (_PAGE_PT * share)) for name, share in widths.items())])
         for row in block.cells.to_dict("records")
@@ -96,7 +98,7 @@ def _tabular(block: Table, start: int, stop: int) -> str:
     if cells.empty:
         cells = pd.DataFrame([[block.empty, *[""] * (len(cells.columns) - 1)]], columns=cells.columns)
         stop = 1
-    widths = _widths(block, cells)
+    widths, gap = _widths(block, cells)
     shown = cells.iloc[start:stop].reset_index(drop=True)
     bold = {(row - start, column) for row, column in block.bold if start <= row < stop}
     style = shown.style.format(escape_cell).hide(axis="index")
@@ -124,7 +126,7 @@ def _tabular(block: Table, start: int, stop: int) -> str:
     )
     body = style.to_latex(hrules=True, column_format=f"@{{}}{form}@{{}}")
     setting = (
-        f"\\scriptsize\\setlength{{\\tabcolsep}}{{{_GAP_PT / 2:g}pt}}\\def\\ragged{{\\rightskip0pt plus 1fil\\relax}}"
+        f"\\scriptsize\\setlength{{\\tabcolsep}}{{{gap / 2:.3g}pt}}\\def\\ragged{{\\rightskip0pt plus 1fil\\relax}}"
     )
     return f"{{{setting}%\n{_with_mark(body, block.mark)}}}\n"
 
@@ -142,26 +144,39 @@ def _with_mark(body: str, mark: str) -> str:
 _RAGGED = "ragged:;"  # lines of words are left-aligned; \\raggedright would redefine the end of the row
 
 
-def _widths(block: Table, cells: pd.DataFrame) -> dict[str, float]:
-    """Share the page that columns of numbers leave among the columns of words, as their text needs it."""
+def _widths(block: Table, cells: pd.DataFrame) -> tuple[dict[str, float], float]:
+    """Share the page that columns of numbers leave among the columns of words, as their text needs it.
+
+    Returns:
+        Column of words to its share of the line; and the gap between two columns, in points.
+    """
     columns = [str(name) for name in cells.columns]
     words = [name for name in columns if name in block.wrapped]
-    need = {name: max(width_pt(text) for text in [name, *map(str, cells[name])]) + 2 for name in columns}
+    bold = {name: _BOLD if name in {column for _, column in block.bold} else 1.0 for name in columns}
+    heads = {name: width_pt(name) * (_BOLD if name in block.bold_headers else 1.0) for name in columns}
+    need = {
+        name: max([heads[name], *(bold[name] * width_pt(text) for text in map(str, cells[name]))]) + 2
+        for name in columns
+    }
     least = {
         name: max(width_pt(piece) for text in [name, *map(str, cells[name])] for piece in pieces(text)) + 2
         for name in words
     }
-    left = _PAGE_PT - _GAP_PT * (len(columns) - 1) - sum(need[name] for name in columns if name not in words)
     given = {name: min(need[name], least[name]) for name in words}
+    free = _PAGE_PT - sum(need[name] for name in columns if name not in words)
+    n_gaps = max(len(columns) - 1, 1)
+    gap = max(_LEAST_GAP_PT, min(_GAP_PT, (free - sum(given.values())) / n_gaps))
+    left = free - gap * (len(columns) - 1)
     spare = left - sum(given.values())
+    kept = _SENTENCE_PT if max(need.values()) > 4 * _SENTENCE_PT else 0.0  # sentences must not become a ribbon
     for name in sorted(words, key=lambda name: need[name]):  # short words first: a name should not be parted in two
-        if need[name] <= _SHORT_PT and need[name] - given[name] <= spare:
+        if need[name] <= _SHORT_PT and need[name] - given[name] <= spare - kept:
             spare -= need[name] - given[name]
             given[name] = need[name]
     wanted = {name: need[name] - given[name] for name in words}
     total = sum(wanted.values())
     share = min(1.0, max(0.0, spare) / total) if total else 0.0
-    return {name: (given[name] + share * wanted[name]) / _PAGE_PT for name in words}
+    return {name: (given[name] + share * wanted[name]) / _PAGE_PT for name in words}, gap
 
 
 def document(title: str, sections: tuple[Section, ...], *, head: str, said_once: str = "") -> str:

@@ -162,8 +162,8 @@ def selections(grid: Grid) -> Table:
     return Table(
         name="selections",
         cells=pd.DataFrame(rows, columns=[*head, "method", "metric", *printed, *gained]),
-        caption=f"The same runs under each rule that picks the checkpoint. {covers(grid)} {_gains_cover(grid)}"
-        f"{scope(grid)}",
+        caption=f"The same runs under each rule that picks the checkpoint, shares in %. {covers(grid)} "
+        f"{_gains_cover(grid)}{scope(grid)}",
         wrapped=frozenset({*head, "method", "metric"}),
         right=frozenset({*printed, *gained}),
         bold_headers=frozenset({words.selection("best_on_test")}),
@@ -183,7 +183,9 @@ def _selection_row(
 ) -> dict[str, str]:
     shown = grid.metrics[metric]
     printed = {
-        words.selection(name): metric_with_interval(found[name], share=shown.share) if name in found else words.NONE
+        words.selection(name): metric_with_interval(found[name], share=shown.share, unit=False)
+        if name in found
+        else words.NONE
         for name in SELECTIONS
     }
     return {"data set": dataset, "method": grid.title(method), "metric": shown.title, **printed} | {

@@ -44,7 +44,7 @@ def grid(tmp_path_factory):
 
 def test_a_claim_stands_beside_where_one_more_run_would_land_and_its_link_stays_out_of_the_cell(grid):
     (row,) = claims.claims(grid).cells.to_dict("records")
-    assert row["one more run"] == "80.0 to 90.0 %"
+    assert row["one more run"] == "80.0 to 90.0"
     assert row["why"] == "labels leak. Our interval goes on."
 
 

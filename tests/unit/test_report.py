@@ -3,8 +3,10 @@
 import dataclasses
 import importlib.util
 import re
+import resource
 import shutil
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,19 +16,22 @@ import pytest
 from matplotlib.image import imread
 
 from fer_bench import params
-from fer_bench.card import PublishedRow, PublishedTable
+from fer_bench.card import Card, PublishedRow, PublishedTable
 from fer_bench.errors import FerBenchError
 from fer_bench.report import (
     adjusted,
     audit,
     best_set,
+    claims,
     compared,
     figures,
     ladder,
     latex,
     main_table,
     markdown,
+    matrix,
     methods_text,
+    numbers,
     per_class,
     published,
     style,
@@ -54,6 +59,26 @@ ODD = fake_grid.Fake(
     figures=("good",),
     compared=False,
     audited=False,
+    cards={
+        "good": Card(
+            title=NASTY,
+            pretraining="none",
+            tables=[
+                PublishedTable(
+                    name="table1",
+                    where=NASTY,
+                    about=NASTY,
+                    metric="accuracy",
+                    columns=["method", NASTY],
+                    rows=[
+                        PublishedRow(cells=[LONG, NASTY], method="gone", published={"eight": 0.9}),
+                        PublishedRow(cells=[NASTY, LONG], method="nowhere", published={"elsewhere": 0.9}),
+                        PublishedRow(cells=[NASTY, NASTY], recipes=["toy"]),
+                    ],
+                )
+            ],
+        )
+    },
     weights="file:a_very_long_file_name_without_any_end_of_it-v1.0_final.pth",
     error=f"loss | is <nan>\n& {NASTY}",
     title=f"Odd {NASTY}",
@@ -173,6 +198,38 @@ def test_figures_have_equal_bytes_in_two_drawings_and_are_not_blank(small, tmp_p
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
         if name.endswith("png"):
             assert np.std(imread(tmp_path / "one" / name)[..., :3]) > 0.02
+
+
+def test_a_second_report_of_equal_tables_draws_nothing_and_a_changed_one_only_what_changed(
+    small, tmp_path, monkeypatch
+):
+    fake = dataclasses.replace(small, methods={"a": 0.9, "b": 0.8}, one_go=frozenset({"b"}), seeds=(0,))
+    folder, kept = tmp_path / "grid", tmp_path / "kept"
+    grid = _grid(fake, folder)
+    write.write(grid, asked="", kept=kept)
+    first = {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
+    drawn = []
+    monkeypatch.setattr(
+        style, "_write", lambda _, pdf, png, write=style._write: (drawn.append(png.stem), write(_, pdf, png))
+    )
+    write.write(grid, asked="", kept=kept)
+    assert drawn == []
+    assert {path.name: path.read_bytes() for path in (folder / "figures").iterdir()} == first
+    grid.tables["history"].loc[0, "train_loss"] += 1
+    write.write(grid, asked="", kept=kept)
+    assert drawn == ["synthetic_training_a"]
+    drawn.clear()
+    write.write(grid, asked="")
+    assert len(drawn) == len(first) / 2
+
+
+def test_a_drawing_is_known_by_its_values_and_of_values_only():
+    values = [1, 1.0, True, "1", None, np.array([1]), np.array([1.0]), np.array([[1]]), [1], [[1]], {"a": 1}, {"b": 1}]
+    named = [style.digest(style.new, {"value": value}) for value in values]
+    assert len(set(named)) == len(values)
+    assert style.digest(style.new, {"value": (1, np.float64(2))}) == style.digest(style.new, {"value": [1, 2.0]})
+    with pytest.raises(TypeError, match="plain values, not of PosixPath"):
+        style.digest(style.new, {"value": Path()})
 
 
 def test_a_run_without_history_has_no_training_figure(small, tmp_path):
@@ -488,3 +545,118 @@ def test_a_method_that_stands_several_times_is_titled_with_its_recipes(grid_fold
         "Conv-cut, toy",
     ]
     assert title_of(asked, "lbp_svm", "LBP + SVM") == "LBP + SVM"
+
+
+def test_the_matrix_is_a_table_whose_halves_are_each_others_opposite(grid):
+    (table,) = matrix.tables(grid, "synthetic", "accuracy")
+    cells = table.cells.set_index("row less column")
+    assert list(cells.index) == ["1. a", "2. b", "3. c"]
+    assert [cells.iloc[place, place] for place in range(3)] == [""] * 3
+    assert re.fullmatch(r"\+\d+\.\d ▲", cells.loc["1. a", "3"])
+    assert cells.loc["3. c", "1"] == cells.loc["1. a", "3"].replace("+", "−").replace("▲", "▼")
+    assert "[U+" not in latex.fragments(table, head="")["matrix_synthetic_accuracy"]
+
+
+def test_a_matrix_too_wide_for_a_page_is_parted_in_columns(small, tmp_path):
+    many = dataclasses.replace(small, methods={f"m{place:02}": 0.5 + 0.02 * place for place in range(13)}, seeds=(0,))
+    first, second = matrix.tables(_grid(many, tmp_path), "synthetic", "accuracy")
+    assert (list(first.cells)[1:], list(second.cells)[1:]) == (list("1234567"), ["8", "9", "10", "11", "12", "13"])
+    assert (first.name, second.name) == ("matrix_synthetic_accuracy", "matrix_synthetic_accuracy_columns2")
+    assert "columns 8 to 13" in second.caption
+
+
+def test_the_methods_paragraph_says_how_every_number_came_about(grid):
+    text = methods_text.paragraph(grid)
+    for said in (
+        "a, b and c on synthetic with 3 seeds each (0, 1 and 2) under the protocol honest",
+        "300 are reported, in 7 expressions",
+        "accuracy, macro-F1 and mean recall of the checkpoint best_on_val, mean over seeds, with 95 % intervals",
+        "they allow for other seeds and samples and hold the training data and the recipe fixed",
+        "Holm's correction within each family (accuracy on synthetic (3 tests); macro_f1 on synthetic (3 tests))",
+        "within 0.5 points either way, as decided beforehand",
+        "fer-bench 0",
+        "commit 0123456789ab",
+    ):
+        assert said in text
+    assert "\n" not in text
+
+
+def test_signatures_that_tables_record_stand_in_the_methods_paragraph(grid):
+    of = "ds:synthetic|n:300|ids:00c0ffee|classes:7|rule:released|protocol:honest|selection:best_on_val|seeds:0"
+    signed = f"fer|{of}|b:0|v:9.1"
+    tables = {**grid.tables, "intervals": grid.tables["intervals"].assign(signature=signed)}
+    text = methods_text.paragraph(dataclasses.replace(grid, tables=tables))
+    assert text.endswith(f"Signature of the numbers: {signed}.")
+    assert "computed with fer-bench 9.1;" in text
+
+
+def test_published_methods_stand_side_by_side_whether_or_not_the_grid_holds_them(grid):
+    card = Card(title="Paper", pretraining="none", tables=[PublishedTable(
+        name="table1", where="Table 1", about="methods", metric="accuracy", columns=["method"],
+        rows=[PublishedRow(cells=["Other"], method="other", published={"rafdb": 0.8876})],
+    )])  # fmt: skip
+    (table,) = published.section(dataclasses.replace(grid, known={"paper": card})).blocks
+    assert table.cells.to_dict("records") == [
+        {"method": "Other", "rafdb, claimed": "88.76", "rafdb, ours": "not run", "synthetic, ours": "not run",
+         "recipe": "–", "seeds": "–"}
+    ]  # fmt: skip
+
+
+def test_claims_chosen_on_test_bear_a_dagger_and_their_verdict(tmp_path):
+    table = next(block for block in published.section(climbed_grid(tmp_path)).blocks if block.name == "conv_cut_table1")
+    row = table.cells.set_index("method").loc["PAtt-Lite"]
+    assert (row["synthetic, claimed"], row["synthetic, verdict"], row["rafdb, claimed"]) == ("95.05 †", "void", "95.05")
+    assert table.note.startswith("†: that checkpoint was chosen on the reported samples")
+
+
+def test_claims_of_methods_outside_the_grid_are_counted_not_listed(tmp_path):
+    table = claims.claims(climbed_grid(tmp_path))
+    assert set(table.cells["method"]) == {"Conv-cut", "PAtt-Lite"}
+    assert "left out here: 1 claim of methods outside this grid (not_here); verdicts.csv" in table.note
+
+
+def test_two_expressions_and_names_of_forty_letters_make_a_report(small, tmp_path):
+    name = "m" * 40
+    fake = dataclasses.replace(small, methods={name: 0.9, "b": 0.5}, datasets={"two": (60, 2)}, seeds=(0,))
+    write.write(_grid(fake, tmp_path), asked="")
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert name in text
+    assert "2 expressions" in text
+
+
+@pytest.mark.latex
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: install texlive-latex-recommended")
+def test_macros_print_numbers_and_stop_at_one_that_is_not_there(grid, tmp_path):
+    (tmp_path / "numbers.tex").write_text(numbers.macros(grid, head="% made\n"), encoding="utf-8")
+    other = numbers.macros(grid, head="").replace("{3}", "{4}")
+    (tmp_path / "other.tex").write_text(other, encoding="utf-8")
+    document = (
+        "\\documentclass{article}\\input{numbers}\\input{%s}\\begin{document}\\section{\\fer{synthetic}{a}{accuracy}}\n"
+        "\\ferestimate{synthetic}{a}{accuracy} \\ferlow{synthetic}{a}{accuracy} \\ferhigh{synthetic}{a}{accuracy}\n"
+        "\\fern{synthetic}{a}{accuracy} \\ferseeds{synthetic}{a}{accuracy} \\ferdifference{synthetic}{c}{a}{accuracy}\n"
+        "\\tableofcontents %s\\end{document}\n"
+    )
+    (tmp_path / "good.tex").write_text(document % ("numbers", ""), encoding="utf-8")
+    assert "two values" not in run_pdflatex(tmp_path, "good.tex")
+    (tmp_path / "two.tex").write_text(document % ("other", ""), encoding="utf-8")
+    assert "two values of seeds/synthetic/a/accuracy" in run_pdflatex(tmp_path, "two.tex")
+    (tmp_path / "bad.tex").write_text(document % ("numbers", "\\fer{synthetic}{a}{nothing}"), encoding="utf-8")
+    with pytest.raises(FerBenchError, match="no number of/synthetic/a/nothing"):
+        run_pdflatex(tmp_path, "bad.tex")
+
+
+@pytest.mark.slow
+def test_the_report_of_twelve_methods_five_seeds_and_two_data_sets_takes_under_a_minute(small, tmp_path):
+    many = dataclasses.replace(
+        small, methods={f"m{place:02}": 0.6 + 0.02 * place for place in range(12)}, seeds=tuple(range(5)), twins=300,
+        datasets={"one": (3137, 8), "two": (3068, 7)},
+    )  # fmt: skip
+    grid = _grid(many, tmp_path)
+    before = time.process_time()
+    write.write(grid, asked="", kept=tmp_path / "kept")
+    drawn = time.process_time() - before
+    write.write(grid, asked="", kept=tmp_path / "kept")
+    assert drawn < 60
+    assert time.process_time() - before - drawn < 15
+    assert len(list((tmp_path / "figures").glob("*.pdf"))) > 60
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2 << 20  # kB on Linux, of the whole test process
