@@ -53,19 +53,8 @@ from fer_bench.expressions import expressions
 from fer_bench.method import Batch, Method, Phase, Recipe, Training, WarmupCosine, Weights
 from fer_bench.training import official
 
-START, END = 49406, 49407
 BEFORE = (320, 1125, 539, 320)  # a photo of a
 AFTER = (11909, 11357, 267, 320, 3877, 539, 11909, 11357, 269)  # facial expression, a type of facial expression.
-WORDS = {
-    "surprise": 5099,
-    "fear": 5402,
-    "disgust": 41977,  # disgusted
-    "happiness": 900,  # happy
-    "sadness": 3719,  # sad
-    "anger": 6788,
-    "neutral": 17011,
-}
-"""CLIP's number of the word by which the released code names each expression."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,14 +155,7 @@ def sentences(n_classes: int) -> list[list[int]]:
     Raises:
         FerBenchError: If an expression has none.
     """
-    names = expressions(n_classes)
-    lacking = [name for name in names if name not in WORDS]
-    if lacking:
-        raise FerBenchError(
-            f"CEPrompt's sentence for {', '.join(lacking)} is not on record",
-            fix="set n_classes: 7, or start from random weights (`weights: none`)",
-        )
-    return [[START, *BEFORE, WORDS[name], *AFTER, END] for name in names]
+    return clip.texts(expressions(n_classes), before=BEFORE, after=AFTER)
 
 
 def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines._blocks import brought
+from fer_bench.errors import FerBenchError
 
 WHAT = "CLIP ViT-B/16"
 N_CONTEXT = 77
@@ -26,6 +27,19 @@ N_WORDS = 49408
 N_TEXT_WIDTH, N_TEXT_HEADS, N_TEXT_DEPTH = 512, 8, 12
 # what an archive of OpenAI's has besides
 LEFT_OVER = ("logit_scale", "input_resolution", "context_length", "vocab_size", "text_projection", "token_embedding")
+
+
+START, END = 49406, 49407
+WORDS = {
+    "surprise": 5099,
+    "fear": 5402,
+    "disgust": 41977,  # disgusted
+    "happiness": 900,  # happy
+    "sadness": 3719,  # sad
+    "anger": 6788,
+    "neutral": 17011,
+}
+"""CLIP's number of the word by which CEPrompt's released code names each expression."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,3 +214,23 @@ def embed_texts(path: Path, words: Sequence[Sequence[int]], vision: Vision) -> T
 def padded(words: Sequence[Sequence[int]]) -> Tensor:
     """Fill up numbers of tokens with 0, (k, 77)."""
     return torch.tensor([[*text, *[0] * (N_CONTEXT - len(text))] for text in words])
+
+
+def texts(names: Sequence[str], *, before: Sequence[int] = (), after: Sequence[int] = ()) -> list[list[int]]:
+    """Return the numbers of the tokens of a text for each expression.
+
+    Args:
+        names: Of expressions.
+        before: Numbers of what stands before the expression's word.
+        after: Numbers of what stands after it.
+
+    Raises:
+        FerBenchError: If an expression has no word on record.
+    """
+    lacking = [name for name in names if name not in WORDS]
+    if lacking:
+        raise FerBenchError(
+            f"CLIP's number of a word for {', '.join(lacking)} is not on record",
+            fix="set n_classes: 7, or start from random weights (`weights: none`)",
+        )
+    return [[START, *before, WORDS[name], *after, END] for name in names]
