@@ -13,6 +13,9 @@ from fer_bench.report.blocks import Block, Figure, Section, Table
 from fer_bench.report.figures import percent_axis, slug, wrapped
 from fer_bench.report.grid import Grid
 
+_BESIDE = 6
+"""Methods whose names fit beside the drawing in one column."""
+
 
 def section(grid: Grid, folder: Path) -> Section:
     """Draw the figures into a folder and return them with the table."""
@@ -76,6 +79,10 @@ def throughput(runs: pd.DataFrame) -> "pd.Series[Any]":
     return runs["n_report"].astype(float) / runs["predict_s"].astype(float)
 
 
+def _width(n_methods: int) -> float:
+    return style.COLUMN_IN if n_methods <= _BESIDE else style.PAGE_IN
+
+
 def _spread(values: "pd.Series[Any]", printed: Any) -> str:  # noqa: ANN401 - one of the words
     kept = values.dropna().astype(float)
     if kept.empty:
@@ -113,27 +120,28 @@ def scatter(grid: Grid, dataset: str, folder: Path) -> Figure | None:
         "range over runs, on the device of the table.",
         alt=f"Fastest: {grid.title(fastest)}, {words.count(timed[fastest].median())} images per second; highest "
         f"{words.inline(shown.title)}: {grid.title(methods[0])}.",
+        width="column" if _width(len(methods)) == style.COLUMN_IN else "page",
     )
 
 
 def _draw(points: list[tuple[str, np.ndarray, np.ndarray]], ylabel: str, title: str, *, share: bool) -> DrawnFigure:
-    figure = style.new(style.COLUMN_IN, 2.4)
+    figure = style.new(_width(len(points)), 2.4)
     axes = figure.subplots()
     for place, (label, speed, (middle, low, high)) in enumerate(points):
         centre = float(np.median(speed))
+        # beyond the colours, the same colour with another shape
+        marker = style.MARKERS[(place + place // len(style.COLOURS)) % len(style.MARKERS)]
         axes.errorbar(
             centre, middle, xerr=[[centre - speed.min()], [speed.max() - centre]],
-            yerr=[[max(middle - low, 0)], [max(high - middle, 0)]], fmt=style.MARKERS[place % len(style.MARKERS)],
+            yerr=[[max(middle - low, 0)], [max(high - middle, 0)]], fmt=marker,
             markersize=4, color=style.COLOURS[place % len(style.COLOURS)], elinewidth=1, capsize=2,
             label=label,
         )  # fmt: skip
     axes.set_xscale("log")
     whole = StrMethodFormatter("{x:,.0f}")
     speeds = np.concatenate([speed for _, speed, _ in points])
-    if (
-        speeds.max() < 10 * speeds.min()
-    ):  # hardly a power of ten lies in between: other round numbers have to be named too
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
+    if speeds.max() < 10 * speeds.min():  # hardly a power of ten lies in between: name other round numbers too
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(whole)
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel="images predicted per second", ylabel=ylabel)

@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_bench.errors import FerBenchError
-from fer_bench.report import marked
+from fer_bench.report import marked, words
 from fer_bench.report.blocks import Block, Box, Code, Figure, Listing, Section, Table, Text
 from fer_bench.report.grid import Grid
 from fer_bench.report.latex_text import escape, escape_cell, pieces, width_pt
@@ -89,8 +89,9 @@ def narrowed(block: Table) -> tuple[Table, str]:
     same = [name for name in shared if (block.cells[name] == block.cells[name].iloc[0]).all()]
     if not same:
         return block, ""
-    said = "; ".join(f"{name} {block.cells[name].iloc[0]}" for name in same)
-    return replace(block, cells=block.cells.drop(columns=same)), f"The same in all rows: {said}."
+    values = {name: str(block.cells[name].iloc[0]) for name in same}
+    said = "; ".join(f"{name} {value}" for name, value in values.items() if value != words.NONE)
+    return replace(block, cells=block.cells.drop(columns=same)), f"The same in all rows: {said}." if said else ""
 
 
 def _tabular(block: Table, start: int, stop: int) -> str:
@@ -151,7 +152,7 @@ def _widths(block: Table, cells: pd.DataFrame) -> tuple[dict[str, float], float]
         Column of words to its share of the line; and the gap between two columns, in points.
     """
     columns = [str(name) for name in cells.columns]
-    words = [name for name in columns if name in block.wrapped]
+    wordy = [name for name in columns if name in block.wrapped]
     bold = {name: _BOLD if name in {column for _, column in block.bold} else 1.0 for name in columns}
     heads = {name: width_pt(name) * (_BOLD if name in block.bold_headers else 1.0) for name in columns}
     need = {
@@ -160,23 +161,23 @@ def _widths(block: Table, cells: pd.DataFrame) -> tuple[dict[str, float], float]
     }
     least = {
         name: max(width_pt(piece) for text in [name, *map(str, cells[name])] for piece in pieces(text)) + 2
-        for name in words
+        for name in wordy
     }
-    given = {name: min(need[name], least[name]) for name in words}
-    free = _PAGE_PT - sum(need[name] for name in columns if name not in words)
+    given = {name: min(need[name], least[name]) for name in wordy}
+    free = _PAGE_PT - sum(need[name] for name in columns if name not in wordy)
     n_gaps = max(len(columns) - 1, 1)
     gap = max(_LEAST_GAP_PT, min(_GAP_PT, (free - sum(given.values())) / n_gaps))
     left = free - gap * (len(columns) - 1)
     spare = left - sum(given.values())
     kept = _SENTENCE_PT if max(need.values()) > 4 * _SENTENCE_PT else 0.0  # sentences must not become a ribbon
-    for name in sorted(words, key=lambda name: need[name]):  # short words first: a name should not be parted in two
+    for name in sorted(wordy, key=lambda name: need[name]):  # short words first: a name should not be parted in two
         if need[name] <= _SHORT_PT and need[name] - given[name] <= spare - kept:
             spare -= need[name] - given[name]
             given[name] = need[name]
-    wanted = {name: need[name] - given[name] for name in words}
+    wanted = {name: need[name] - given[name] for name in wordy}
     total = sum(wanted.values())
     share = min(1.0, max(0.0, spare) / total) if total else 0.0
-    return {name: (given[name] + share * wanted[name]) / _PAGE_PT for name in words}, gap
+    return {name: (given[name] + share * wanted[name]) / _PAGE_PT for name in wordy}, gap
 
 
 def document(title: str, sections: tuple[Section, ...], *, head: str, said_once: str = "") -> str:

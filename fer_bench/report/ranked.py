@@ -132,23 +132,22 @@ def _draw(mean_ranks: Sequence[float], labels: list[str], bars: list[tuple[int, 
     n_methods, n_bars = len(labels), len(bars)
     half = (n_methods + 1) // 2
     margin, top = 0.06 * (n_methods - 1), 0.7 * n_bars + 0.9
-    with style.styled():
-        figure = style.new(style.PAGE_IN, 0.5 + 0.2 * (1.5 + top + half))
-        axes = figure.subplots()
-        axes.set(xlim=(1 - 8 * margin, n_methods + 8 * margin), ylim=(-top - half, 1.5))
-        axes.axis("off")
-        axes.hlines(0, 1, n_methods, color="black", linewidth=0.8)
-        for rank in range(1, n_methods + 1):
-            axes.vlines(rank, 0, 0.3, color="black", linewidth=0.8)
-            axes.text(rank, 0.4, str(rank), ha="center", va="bottom", fontsize=7)
-        for place, bar in enumerate(bars):
-            first, last = (mean_ranks[which] for which in bar)
-            axes.hlines(-0.7 * (place + 1), first - margin / 4, last + margin / 4, color=style.COLOURS[0], linewidth=3)
-        for place, (label, mean) in enumerate(zip(labels, mean_ranks, strict=True)):
-            left = place < half  # the better half is named on the left, from the best downwards
-            depth = -top - (place if left else n_methods - 1 - place)
-            end = 1 - margin if left else n_methods + margin
-            axes.plot([mean, mean, end], [0, depth, depth], color=style.GREY, linewidth=0.6, zorder=0)
-            axes.text(end, depth, f" {label} ", ha="right" if left else "left", va="center", fontsize=7)
-        axes.set_title(title)
+    figure = style.new(style.PAGE_IN, 0.5 + 0.2 * (1.5 + top + half))
+    axes = figure.subplots()
+    axes.set(xlim=(1 - 8 * margin, n_methods + 8 * margin), ylim=(-top - half, 1.5))
+    axes.axis("off")
+    axes.hlines(0, 1, n_methods, color="black", linewidth=0.8)
+    for rank in range(1, n_methods + 1):
+        axes.vlines(rank, 0, 0.3, color="black", linewidth=0.8)
+        axes.text(rank, 0.4, str(rank), ha="center", va="bottom", fontsize=7)
+    for place, bar in enumerate(bars):
+        first, last = (mean_ranks[which] for which in bar)
+        axes.hlines(-0.7 * (place + 1), first - margin / 4, last + margin / 4, color=style.COLOURS[0], linewidth=3)
+    for place, (label, mean) in enumerate(zip(labels, mean_ranks, strict=True)):
+        left = place < half  # the better half is named on the left, from the best downwards
+        depth = -top - (place if left else n_methods - 1 - place)
+        end = 1 - margin if left else n_methods + margin
+        axes.plot([mean, mean, end], [0, depth, depth], color=style.GREY, linewidth=0.6, zorder=0)
+        axes.text(end, depth, f" {label} ", ha="right" if left else "left", va="center", fontsize=7)
+    axes.set_title(title)
     return figure

@@ -134,12 +134,14 @@ def save(folder: Path, name: str, draw: Callable[..., Figure], **of: object) -> 
     targets = [folder / f"{name}.{form}" for form in _FORMATS]
     kept = _KEPT.get()
     if kept is None:
-        _write(draw(**of), *targets)
+        with styled():
+            _write(draw(**of), *targets)
         return
     stem = digest(draw, of)
     drawings = [kept / f"{stem}.{form}" for form in _FORMATS]
     if not all(path.exists() for path in drawings):
-        _write(draw(**of), *targets)
+        with styled():
+            _write(draw(**of), *targets)
         kept.mkdir(parents=True, exist_ok=True)
         for made, path in zip(targets, drawings, strict=True):
             new = path.with_suffix(".new")

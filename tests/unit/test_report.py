@@ -293,7 +293,7 @@ def test_recall_of_a_class_that_is_always_right_has_wilsons_interval(small, tmp_
 
 
 def test_a_long_table_goes_on_in_a_second_fragment(small, tmp_path):
-    many = dataclasses.replace(small, seeds=tuple(range(20)))
+    many = dataclasses.replace(small, seeds=tuple(range(30)))
     from fer_bench.report import run_list
 
     parts = latex.fragments(run_list.runs(_grid(many, tmp_path)), head="")
@@ -384,7 +384,7 @@ def test_every_part_of_a_long_table_carries_the_marks(small, tmp_path):
     from fer_bench.report import marked as marking
     from fer_bench.report import run_list
 
-    many = dataclasses.replace(small, seeds=tuple(range(20)), official="part")
+    many = dataclasses.replace(small, seeds=tuple(range(30)), official="part")
     grid = _grid(many, tmp_path)
     (section,) = marking.marked((run_list.section(grid),), grid.marks)
     parts = latex.fragments(section.blocks[0], head="")
