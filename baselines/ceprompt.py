@@ -119,6 +119,7 @@ class Head(nn.Module):
 
     def __init__(self, options: Options, n_classes: int, path: Path | None) -> None:
         super().__init__()
+        self.joint = nn.Identity()
         vision = options.vision
         self.options = options
         self.projection_dist = nn.Parameter(torch.randn(vision.width, vision.out) * vision.width**-0.5)
@@ -134,7 +135,7 @@ class Head(nn.Module):
     def project(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Map tokens (n, 1 + p, width) to features of the class token (n, out) and of patches (n, p, out)."""
         features = tokens @ self.projection_dist
-        return features[:, 0], features[:, 1:]
+        return self.joint(features[:, 0]), features[:, 1:]
 
     def score(self, of_class: Tensor, of_patches: Tensor, text: Tensor) -> Tensor:
         """Map features (n, out) and (n, p, out) to scores (n, n_classes)."""
@@ -158,6 +159,12 @@ def sentences(n_classes: int) -> list[list[int]]:
     return clip.texts(expressions(n_classes), before=BEFORE, after=AFTER)
 
 
+class Network(nn.Sequential):
+    """Trunk and head; sentences decide by cosines, so features are the class token's in the space shared with them."""
+
+    classifier_layer = "head.joint"
+
+
 def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
     """Build trunk and head.
 
@@ -175,7 +182,7 @@ def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
             fix="bring a state dict of CLIP ViT-B/16 and name it in params.yaml (methods.<method>.weights)",
         )
     head = Head(options, n_classes, weights.path)
-    return nn.Sequential(OrderedDict(trunk=Trunk(options, weights.path), head=head))
+    return Network(OrderedDict(trunk=Trunk(options, weights.path), head=head))
 
 
 class Loss(nn.Module):

@@ -93,6 +93,7 @@ class Head(nn.Module):
 
     def __init__(self, options: Options, n_classes: int, weights: Weights) -> None:
         super().__init__()
+        self.joint = nn.Identity()
         vision, path = options.vision, weights.path
         self.proj = nn.Parameter(torch.randn(vision.width, vision.out) * vision.width**-0.5)
         text = torch.randn(n_classes, vision.out)
@@ -106,8 +107,15 @@ class Head(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map tokens (n, 1 + p, width) to logits (n, n_classes)."""
-        features = functional.normalize(tokens[:, 0] @ self.proj, dim=-1)
-        return self.logit_scale.exp() * features @ self.text.T
+        features = self.joint(functional.normalize(tokens[:, 0] @ self.proj, dim=-1))
+        logits: Tensor = self.logit_scale.exp() * features @ self.text.T
+        return logits
+
+
+class Network(nn.Sequential):
+    """Trunk and head; names decide by cosines, so features are what enters the space shared with them."""
+
+    classifier_layer = "head.joint"
 
 
 def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
@@ -127,7 +135,7 @@ def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
             fix="bring a state dict of CLIP ViT-B/16 and name it in params.yaml (methods.<method>.weights)",
         )
     trunk = Trunk(options, weights)
-    return nn.Sequential(OrderedDict(trunk=trunk, head=Head(options, n_classes, weights)))
+    return Network(OrderedDict(trunk=trunk, head=Head(options, n_classes, weights)))
 
 
 MISSING = "an approximation: the second stage alone; the first, and all settings, are not public or need licensed data"
