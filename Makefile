@@ -31,7 +31,7 @@ repro: install  ## run the pipeline of params.yaml to the finished report
 	dvc repro
 	@echo "report: results/$$(sed -n 's/^grid: *\([a-z0-9_]*\).*/\1/p' params.yaml)/report.html"
 
-test: install  ## the fast tests (under two minutes)
+test: install  ## the fast tests (two to three minutes)
 	$(TEST_ENV) $(BIN)/python -m pytest -q -n 2 -m "$(FAST)"
 
 test-slow: install  ## the slow tests: simulations, the pipeline as a whole

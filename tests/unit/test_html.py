@@ -184,6 +184,7 @@ def test_the_verdict_stands_before_the_main_table_and_that_before_the_forest(pag
     assert places == sorted(places)
 
 
+@pytest.mark.slow
 def test_equal_grids_give_equal_bytes(pages, tmp_path):
     assert made(fake_grid.GOLDEN, tmp_path) == pages["golden"].text
 

@@ -53,7 +53,8 @@ def test_the_network_has_the_released_codes_weights_but_those_that_it_never_uses
     assert all(rows[key] == shape for key, shape in lnsu.RELEASED.unused.items())
 
 
-@pytest.mark.parametrize("mode", ["train", pytest.param("eval", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["train", "eval"])
 def test_losses_and_gradients_are_the_released_codes(mode):
     network = reference.network(lnsu.method, FIGURES).train(mode == "train")
     for part in network.modules():

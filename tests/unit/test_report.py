@@ -151,6 +151,7 @@ def test_no_name_breaks_a_markdown_table(odd):
     assert not any("<nan>" in re.sub(r"\\<", "", line) for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.latex
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: install texlive-latex-recommended")
 @pytest.mark.parametrize("name", ["odd", "marked"])
@@ -200,6 +201,7 @@ def test_figures_have_equal_bytes_in_two_drawings_and_are_not_blank(small, tmp_p
             assert np.std(imread(tmp_path / "one" / name)[..., :3]) > 0.02
 
 
+@pytest.mark.slow
 def test_a_second_report_of_equal_tables_draws_nothing_and_a_changed_one_only_what_changed(
     small, tmp_path, monkeypatch
 ):
@@ -437,6 +439,7 @@ def test_expressions_without_a_clean_sample_are_named(small, tmp_path):
     assert "no clean sample of disgust and fear" in adjusted.adjusted(fake_grid.read(small, tmp_path)).note
 
 
+@pytest.mark.slow
 @pytest.mark.latex
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: install texlive-latex-recommended")
 def test_many_audits_with_long_reasons_are_parted_by_their_lines(small, tmp_path):
