@@ -4,13 +4,11 @@ Recomputed from ``predicted/<dataset>.csv`` by the crossed bootstrap of :mod:`fe
 the method's seeds where it has several, are drawn with replacement. One pass draws for all methods at once.
 """
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 import pandas as pd
 
 from fer_bench import seeds
+from fer_bench.metrics._named import of_labels
 from fer_bench.report import words
 from fer_bench.report.blocks import Section, Table
 from fer_bench.report.grid import Grid
@@ -19,19 +17,8 @@ from fer_bench.stats import confusion, crossed
 from fer_bench.stats.wilson import wilson
 from fer_bench.tables import predicted
 
-_MEASURES = ("recall", "F1")
-
-
-def recall(counts: np.ndarray, *, index: int) -> np.ndarray:
-    """Compute one expression's recall of (..., k, k) counts; 0 where it has no samples."""
-    true = counts[..., index, :].sum(axis=-1)
-    return np.asarray(counts[..., index, index] / np.maximum(true, 1))
-
-
-def f1(counts: np.ndarray, *, index: int) -> np.ndarray:
-    """Compute one expression's F1 of (..., k, k) counts; 0 where it is neither true nor predicted."""
-    both = counts[..., index, :].sum(axis=-1) + counts[..., :, index].sum(axis=-1)
-    return np.asarray(2 * counts[..., index, index] / np.maximum(both, 1))
+_MEASURES = {"recall": "recall", "F1": "f1"}
+"""Head of a column to metric."""
 
 
 def section(grid: Grid) -> Section:
@@ -75,16 +62,12 @@ def _dataset(grid: Grid, dataset: str) -> list[dict[str, str]]:
         return []
     y_true = table["y_true"].to_numpy(dtype=int)
     y_pred = np.stack([table[str(column)].to_numpy(dtype=int) for column in used])
-    measures: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        f"{name} {index}": partial(function, index=index)
-        for index in range(n_classes)
-        for name, function in zip(_MEASURES, (recall, f1), strict=True)
-    }
+    measures = of_labels(_MEASURES.values(), n_classes=n_classes)
     score = grid.params.score
     drawn = crossed.resample_samples(
         y_true,
         y_pred,
-        measures,
+        {name: metric.of_confusion for name, metric in measures.items()},
         n_classes=n_classes,
         n_resamples=score.n_resamples,
         rng=seeds.generator(score.seed, "report", "per_class", dataset),
@@ -100,9 +83,9 @@ def _dataset(grid: Grid, dataset: str) -> list[dict[str, str]]:
         for index, expression in enumerate(grid.expressions(dataset)):
             n = int((y_true == index).sum())
             row = {"data set": dataset, "method": grid.title(method), "expression": expression, "n": words.count(n)}
-            for name in _MEASURES:
-                values = (drawn[f"{name} {index}"][own] * weights).sum(axis=0)
-                each = measures[f"{name} {index}"](counts[own])
+            for name, metric in _MEASURES.items():
+                values = (drawn[f"{metric}_{expression}"][own] * weights).sum(axis=0)
+                each = measures[f"{metric}_{expression}"].of_confusion(counts[own])
                 row[name] = _printed(name, float(each.mean()), values, n=n, level=grid.level)
             rows.append(row)
     return rows
