@@ -247,6 +247,12 @@ RECIPES = {
             augment=("flip",),
         ),
     ),
+    "cpu": Recipe(
+        about="DAN with the released code's four heads at a scale that two cores carry",
+        departures=settings.CPU_DEPARTURES,
+        options=Options(small=settings.CPU_NET),
+        training=settings.CPU,
+    ),
     "code": CODE,
     "code_imagenet": dataclasses.replace(
         CODE, about="as code, from ImageNet", departures=("ImageNet weights instead of MS-Celeb-1M's",), weights="timm"

@@ -139,6 +139,12 @@ RECIPES = {
             augment=(),
         ),
     ),
+    "cpu": Recipe(
+        about="EAC with the released code's weight of disagreement at a scale that two cores carry",
+        departures=(*settings.CPU_DEPARTURES, "strides in the second convolution of a block, basic blocks"),
+        options=Options(backbone="resnet18.tv_in1k", caffe=False, small=settings.CPU_NET),
+        training=settings.CPU,
+    ),
     "code": CODE,
     "code_imagenet": dataclasses.replace(
         CODE,

@@ -107,6 +107,12 @@ RECIPES = {
         about="as resnet18, from weights of a ResNet-18 trained on faces (MS-Celeb-1M)",
         weights="weights/resnet18_msceleb.pth",
     ),
+    "cpu": Recipe(
+        about="a small ResNet from random weights at a scale that two cores carry: the control of all recipes cpu",
+        departures=settings.CPU_DEPARTURES,
+        options=Options(small=settings.CPU_NET),
+        training=settings.CPU,
+    ),
     "as_scn": control("SCN", settings.SCN, settings.UNROUNDED),
     "as_eac": control(
         "EAC",

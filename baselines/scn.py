@@ -213,6 +213,12 @@ RECIPES = {
             augment=(),
         ),
     ),
+    "cpu": Recipe(
+        about="SCN with the released code's settings at a scale that two cores carry",
+        departures=settings.CPU_DEPARTURES,
+        options=Options(small=settings.CPU_NET),
+        training=settings.CPU,
+    ),
     "code": CODE,
     "code_low": dataclasses.replace(
         CODE,
