@@ -23,6 +23,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@# mmengine's yapf writes a cache at its first import, which a second process that starts with it would read half
+	@$(BIN)/python -c "import mmengine"
 	@touch $@
 
 install: $(VENV)/.installed  ## make the environment in .venv from requirements.lock
