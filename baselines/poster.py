@@ -41,7 +41,7 @@ from torch.nn import functional
 
 from baselines._blocks import ir50, mobilefacenet, settings
 from baselines._blocks.resnet import IMAGENET_MEAN
-from baselines._blocks.streams import Gate, Mlp, Net, Streams, TwoStreams
+from baselines._blocks.streams import Head, Mlp, Net, Streams, TwoStreams
 from fer_bench.method import (
     Batch,
     Either,
@@ -214,24 +214,6 @@ class Fusion(TwoStreams):
 
 def _with_mean(tokens: Tensor) -> Tensor:
     return torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1)
-
-
-class Head(nn.Module):
-    """A gate of features by themselves, and a linear layer.
-
-    Args:
-        n_channels: Number of features.
-        n_classes: Number of logits.
-    """
-
-    def __init__(self, n_channels: int, n_classes: int) -> None:
-        super().__init__()
-        self.se_block = Gate(n_channels)
-        self.linear = nn.Linear(n_channels, n_classes)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map (n, c) to logits (n, n_classes)."""
-        return self.linear(self.se_block(features))  # type: ignore[no-any-return]
 
 
 def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:

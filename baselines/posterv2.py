@@ -40,7 +40,7 @@ from torch.nn import functional
 
 from baselines._blocks import ir50, mobilefacenet
 from baselines._blocks.resnet import IMAGENET_MEAN
-from baselines._blocks.streams import Gate, Mlp, Net, Streams, TwoStreams
+from baselines._blocks.streams import Head, Mlp, Net, Streams, TwoStreams
 from fer_bench.method import Erase, Exponential, Method, Phase, Recipe, Sometimes, Training, WarmupCosine, Weights
 from fer_bench.training import official
 
@@ -216,24 +216,6 @@ class Fusion(TwoStreams):
         tokens = torch.cat([grid.flatten(2) for grid in embedded], dim=2).transpose(1, 2)
         tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1) + self.pos_embed
         return self.norm(self.blocks(tokens))[:, 0]  # type: ignore[no-any-return]
-
-
-class Head(nn.Module):
-    """A gate of features by themselves, and a linear layer.
-
-    Args:
-        n_channels: Number of features.
-        n_classes: Number of logits.
-    """
-
-    def __init__(self, n_channels: int, n_classes: int) -> None:
-        super().__init__()
-        self.se_block = Gate(n_channels)
-        self.linear = nn.Linear(n_channels, n_classes)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map (n, c) to logits (n, n_classes)."""
-        return self.linear(self.se_block(features))  # type: ignore[no-any-return]
 
 
 def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:

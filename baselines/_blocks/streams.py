@@ -147,6 +147,24 @@ class Gate(nn.Module):
         return features * torch.sigmoid(self.linear2(functional.relu(self.linear1(features))))
 
 
+class Head(nn.Module):
+    """A gate of features by themselves, and a linear layer.
+
+    Args:
+        n_channels: Number of features.
+        n_classes: Number of logits.
+    """
+
+    def __init__(self, n_channels: int, n_classes: int) -> None:
+        super().__init__()
+        self.se_block = Gate(n_channels)
+        self.linear = nn.Linear(n_channels, n_classes)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (n, c) to logits (n, n_classes)."""
+        return self.linear(self.se_block(features))  # type: ignore[no-any-return]
+
+
 class Mlp(nn.Module):
     """Two linear layers with GELU between them."""
 
