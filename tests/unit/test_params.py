@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from fer_bench import params
+from fer_bench import params, registry
 from fer_bench.errors import FerBenchError
 from fer_bench.provenance import ROOT
 
@@ -20,6 +20,13 @@ def test_the_grid_is_read_with_its_defaults(grid_folder):
     assert found.results.as_posix() == "results/tiny"
     assert found.run.protocol == "honest"
     assert found.cell("synthetic", "lbp_svm", 1).as_posix() == "results/tiny/runs/synthetic/lbp_svm/seed1"
+
+
+def test_a_grid_holds_every_method_that_has_code():
+    grid = params.read(ROOT / "grids" / "every_method.yaml")
+    assert {name: choice.recipe for name, choice in grid.methods.items()} == dict.fromkeys(
+        registry.names("methods"), "toy"
+    )
 
 
 BASELINE = "accuracy], baseline: dan}\nreport"
