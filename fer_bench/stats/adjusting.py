@@ -23,11 +23,11 @@ from fer_bench.metrics._named import labels_only
 from fer_bench.params import Params, Score
 from fer_bench.protocols import Protocol
 from fer_bench.stats import bootstrap
-from fer_bench.stats.comparing import runs_of
 from fer_bench.stats.confusion import count
 from fer_bench.stats.gap import gap
 from fer_bench.stats.interval import Interval
 from fer_bench.stats.scoring import groups, over_seeds
+from fer_bench.stats.stored import runs_of
 from fer_bench.tables import predicted
 from fer_bench.tables.contamination import contamination
 from fer_bench.tables.twins import twins as twins_schema

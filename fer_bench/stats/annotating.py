@@ -18,10 +18,10 @@ from fer_bench.metrics import Metric, SoftMetric
 from fer_bench.metrics._named import named
 from fer_bench.params import Params
 from fer_bench.stats import annotators
-from fer_bench.stats.comparing import runs_of
 from fer_bench.stats.confusion import count_seeds
 from fer_bench.stats.interval import Interval
 from fer_bench.stats.scoring import groups
+from fer_bench.stats.stored import runs_of
 from fer_bench.tables import predicted, reported
 from fer_bench.tables.annotators import KAPPA
 from fer_bench.tables.annotators import annotators as schema

@@ -12,7 +12,7 @@ from fer_bench.errors import FerBenchError
 from fer_bench.params import Params
 from fer_bench.stats import files, ranks, stored
 from fer_bench.stats.pairs import Predicted, Settings, compare_methods, compare_sets
-from fer_bench.tables import runs
+from fer_bench.stats.stored import runs_of
 from fer_bench.tables.comparisons import comparisons
 from fer_bench.tables.ranks import ranks as ranks_schema
 from fer_bench.tables.reading import NOTHING_SAID, Reading
@@ -168,25 +168,6 @@ def compare_files(
         settings = settings._replace(baseline=_one_of(baseline, list(found.y_pred), what="run"))
     ranked = ranks_schema.frame(ranks.rank_sets([found], settings))
     return Compared(comparisons.frame(compare_methods(found, settings)), ranked, notes)
-
-
-def runs_of(params: Params) -> pd.DataFrame:
-    """Read the runs table of a grid, checked against its parameters.
-
-    Raises:
-        FerBenchError: If the grid was not scored since its data sets, methods or seeds changed.
-    """
-    table = runs.runs.read(params.results / "runs.csv")
-    held = set(zip(table["dataset"], table["method"], table["seed"].astype(int), strict=True))
-    expected = {(d, m, s) for d in params.prepare for m in params.methods for s in params.run.seeds}
-    if held != expected:
-        d, m, s = min(held ^ expected)
-        raise FerBenchError(
-            f"{params.results / 'runs.csv'} and the grid's parameters differ in {len(held ^ expected)} runs; "
-            f"first: {m} on {d} with seed {s}",
-            fix="score the grid as it is now: fer-bench score",
-        )
-    return table
 
 
 def _one_of(name: str, known: list[str], *, what: str) -> str:

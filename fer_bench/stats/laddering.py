@@ -23,9 +23,9 @@ from fer_bench.metrics import Metric
 from fer_bench.metrics._named import labels_only
 from fer_bench.params import Params
 from fer_bench.stats import within
-from fer_bench.stats.comparing import runs_of
 from fer_bench.stats.interval import Interval
 from fer_bench.stats.scoring import groups
+from fer_bench.stats.stored import runs_of
 from fer_bench.stats.within import Answer, Way
 from fer_bench.tables import ladder as steps
 from fer_bench.tables import orders, predicted

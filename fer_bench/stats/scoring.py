@@ -23,6 +23,7 @@ from fer_bench.stats import calibrating, estimating, measuring, signature, two_w
 from fer_bench.stats.confusion import count_seeds
 from fer_bench.stats.interval import Interval
 from fer_bench.stats.signature import Signature
+from fer_bench.stats.stored import runs_of
 from fer_bench.tables import predicted, predictions, reported, runs
 from fer_bench.tables.calibration import calibration as calibration_schema
 from fer_bench.tables.confusions import confusions as confusions_schema
@@ -131,16 +132,9 @@ def stored(params: Params) -> Scored:
         FerBenchError: If a table is missing, is not of this grid, or a metric needs probabilities, which the tables do
             not hold.
     """
-    table_of_runs = runs.runs.read(params.results / "runs.csv")
-    held = set(zip(table_of_runs["dataset"], table_of_runs["method"], table_of_runs["seed"].astype(int), strict=True))
-    expected = {(d, m, s) for d in params.prepare for m in params.methods for s in params.run.seeds}
-    if held != expected:
-        d, m, s = min(held ^ expected)
-        raise FerBenchError(
-            f"{params.results / 'runs.csv'} and the grid's parameters differ in {len(held ^ expected)} runs; "
-            f"first: {m} on {d} with seed {s}",
-            fix="name the parameters that the tables were made with, or carry the runs out: dvc repro",
-        )
+    table_of_runs = runs_of(
+        params, fix="name the parameters that the tables were made with, or carry the runs out: dvc repro"
+    )
     rows: _Rows = {"scores": [], "intervals": [], "confusions": []}
     by_dataset = {}
     for dataset in params.prepare:

@@ -16,9 +16,32 @@ from fer_bench.params import Params
 from fer_bench.stats import signature
 from fer_bench.stats.pairs import Predicted
 from fer_bench.stats.signature import Signature
-from fer_bench.tables import predicted, predictions, reported
+from fer_bench.tables import predicted, predictions, reported, runs
 
 Say = Callable[[str], None]
+
+
+def runs_of(params: Params, *, fix: str = "score the grid as it is now: fer-bench score") -> pd.DataFrame:
+    """Read the runs table of a grid, checked against its parameters.
+
+    Args:
+        params: The grid.
+        fix: What to do where the two differ.
+
+    Raises:
+        FerBenchError: If the grid was not scored since its data sets, methods or seeds changed.
+    """
+    table = runs.runs.read(params.results / "runs.csv")
+    held = set(zip(table["dataset"], table["method"], table["seed"].astype(int), strict=True))
+    expected = {(d, m, s) for d in params.prepare for m in params.methods for s in params.run.seeds}
+    if held != expected:
+        d, m, s = min(held ^ expected)
+        raise FerBenchError(
+            f"{params.results / 'runs.csv'} and the grid's parameters differ in {len(held ^ expected)} runs; "
+            f"first: {m} on {d} with seed {s}",
+            fix=fix,
+        )
+    return table
 
 
 def soft(names: tuple[str, ...]) -> list[str]:
