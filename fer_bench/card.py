@@ -138,13 +138,23 @@ class Defect(Note, frozen=True, kw_only=True):
     voids: list[str] = msgspec.field(default_factory=list)
 
 
+APPROXIMATION = "approximation"
+"""The word that stands behind the name of a method that is one, wherever it is printed."""
+
+
 class Card(Section, frozen=True, kw_only=True):
-    """Everything on record about a method; one that nobody had to publish, such as a floor, has no paper."""
+    """Everything on record about a method; one that nobody had to publish, such as a floor, has no paper.
+
+    Attributes:
+        approximation: What our code lacks of a method that is not public as a whole, a clause; its numbers are never
+            judged as the method's. The title says that it is one.
+    """
 
     title: str
     paper: Paper | None = None
     code: Code | None = None
     pretraining: str
+    approximation: str | None = None
     claims: list[Claim] = msgspec.field(default_factory=list)
     tables: list[PublishedTable] = msgspec.field(default_factory=list)
     known_defects: list[Defect] = msgspec.field(default_factory=list)
@@ -164,10 +174,24 @@ def read(name: str) -> Card:
 
     Raises:
         FerBenchError: If there is no such card, or it does not fit the form: a share written in percent, or a defect
-            that voids claims on a data set of which the card has none.
+            that voids claims on a data set of which the card has none, or a title that does not say that the method is
+            an approximation.
     """
     path = registry.path_of("cards", name)
     return parse(path.read_text(encoding="utf-8"), where=f"baselines/{path.name}")
+
+
+def approximations(grid: params.Params) -> dict[str, str]:
+    """Return the grid's entries that are approximations, each with what it lacks."""
+    files = {entry: grid.method_of(entry) for entry in grid.methods}
+    known = set(registry.names("cards"))
+    found = {entry: read(file).approximation for entry, file in files.items() if file in known}
+    return {entry: lacks for entry, lacks in found.items() if lacks is not None}
+
+
+def in_words(grid: params.Params) -> list[str]:
+    """Say in a sentence each which entries are approximations, for tables that name entries as they are."""
+    return [f"{entry} is an {APPROXIMATION}, without {lacks}." for entry, lacks in approximations(grid).items()]
 
 
 def parse(text: str, *, where: str) -> Card:
@@ -194,4 +218,9 @@ def parse(text: str, *, where: str) -> Card:
                 f"{where}: a defect voids the claims on {', '.join(unknown)}, of which the card has none",
                 fix=f"name data sets of its claims: {', '.join(claimed) or 'there are none'}",
             )
+    if card.approximation is not None and APPROXIMATION not in card.title:
+        raise FerBenchError(
+            f"{where}: the method is an approximation, and its title '{card.title}' does not say so",
+            fix=f"title: {card.title} ({APPROXIMATION})",
+        )
     return card

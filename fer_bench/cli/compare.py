@@ -54,6 +54,7 @@ def compare(
       fer-bench compare --baseline majority_class --metric accuracy
       fer-bench compare mine.csv theirs.csv --metric macro_f1 --format md
     """  # noqa: D301 - click's mark for lines that stay as they are
+    from fer_bench import card
     from fer_bench.stats import comparing, printed, ranks, wording
     from fer_bench.tables import audits, reading
     from fer_bench.tables.comparisons import comparisons
@@ -84,7 +85,7 @@ def compare(
             say=say,
         )
         marks = audits.marks(grid.prepare, audits.read_all(grid.prepare, grid.results)).values()
-        notes = (*ranks.in_words(ranked), *(f"Data: {mark}." for mark in marks))
+        notes = (*ranks.in_words(ranked), *(f"Data: {mark}." for mark in marks), *card.in_words(grid))
     said = [wording.in_words(table), *wording.signatures(table)]
     head = [wording.heading(table)]
     parts: list[pd.DataFrame | list[str]] = [head, wording.standing(ranked), wording.printable(table), [*notes], said]

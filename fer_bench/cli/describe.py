@@ -37,6 +37,8 @@ def _print_card(name: str) -> None:
 
     found = card.read(name)
     print(f"\nPretraining: {found.pretraining}")
+    if found.approximation is not None:
+        print(f"Approximation, without {found.approximation}")
     if found.code is not None:
         print(f"Code read: {found.code.repository} at {found.code.commit} (licence: {found.code.licence})")
     for claim in found.claims:

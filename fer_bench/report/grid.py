@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from fer_bench import card, registry
-from fer_bench.card import Card
+from fer_bench.card import APPROXIMATION, Card
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import expressions
 from fer_bench.metrics import needs
@@ -198,7 +198,16 @@ class Grid:
         """Return a method's printed title; of a method outside the grid, its card's."""
         if method in self.titles:
             return self.titles[method]
-        return self.known[method].title if method in self.known and method not in self.params.methods else method
+        outside = method in self.known and method not in self.params.methods
+        return self.known[method].title if outside else self.entry(method)
+
+    def entry(self, method: str) -> str:
+        """Return the name of an entry, with the word where it is an approximation."""
+        return f"{method} ({APPROXIMATION})" if self.approximates(method) else method
+
+    def approximates(self, method: str) -> bool:
+        """Return whether an entry is an approximation of its method."""
+        return method in self.cards and self.cards[method].approximation is not None
 
 
 def read(params: Params, *, folder: Path | None = None) -> Grid:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from fer_bench.card import PublishedRow, PublishedTable
+from fer_bench.card import APPROXIMATION, PublishedRow, PublishedTable
 from fer_bench.report import words
 from fer_bench.report.blocks import Section, Table
 from fer_bench.report.grid import Grid
@@ -114,7 +114,7 @@ def _table(layout: _Layout) -> Table:
 def _row(layout: _Layout, row: PublishedRow, entry: str) -> dict[str, str]:
     """Print a row; ``entry`` is empty where the grid holds none of it."""
     found = dict(zip(layout.table.columns, row.cells, strict=True))
-    found["recipe"] = layout.grid.params.methods[entry].recipe if entry else words.NONE
+    found["recipe"] = _recipe(layout.grid, entry) if entry else words.NONE
     made = _made_with(layout, entry)
     found["seeds"] = words.listed([words.count(n) for n in sorted({n for n, _ in made})]) if made else words.NONE
     found["selection"] = words.listed(sorted({name for _, name in made})) if made else words.NONE
@@ -125,6 +125,12 @@ def _row(layout: _Layout, row: PublishedRow, entry: str) -> dict[str, str]:
         found |= {layout.head(dataset, metric): NOT_RUN for metric in layout.metrics}
         found |= _of_entry(layout, entry, dataset) if entry else {}
     return found
+
+
+def _recipe(grid: Grid, entry: str) -> str:
+    """Print an entry's recipe, with the word where it is an approximation of the method that the row names."""
+    recipe = grid.params.methods[entry].recipe
+    return f"{recipe} ({APPROXIMATION})" if grid.approximates(entry) and recipe != APPROXIMATION else recipe
 
 
 def _made_with(layout: _Layout, entry: str) -> list[tuple[int, str]]:

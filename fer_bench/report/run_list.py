@@ -22,7 +22,7 @@ def runs(grid: Grid) -> Table:
     columns = [*head, "method", "seed", "status", "device", *numbers[1:], "commit"]
     return Table(
         name="runs",
-        cells=pd.DataFrame([_row(row) for _, row in grid.runs.iterrows()], columns=columns),
+        cells=pd.DataFrame([_row(grid, row) for _, row in grid.runs.iterrows()], columns=columns),
         caption="Every run of the grid. train, select, report: samples of each part; training: wall time; memory: "
         "peak; parameters: all and trained; commit: of the code that trained, + where files differed from it.",
         wrapped=frozenset({*head, "method", "device", "status"}),
@@ -32,13 +32,13 @@ def runs(grid: Grid) -> Table:
     )
 
 
-def _row(row: "pd.Series[Any]") -> dict[str, str]:
+def _row(grid: Grid, row: "pd.Series[Any]") -> dict[str, str]:
     commit = words.text(row["commit"])
     memory = row["peak_memory_mb"]
     threads = f", {words.counted(int(row['threads']), 'thread')}" if row["device"] == "cpu" else ""
     return {
         "data set": str(row["dataset"]),
-        "method": str(row["method"]),
+        "method": grid.entry(str(row["method"])),
         "seed": str(row["seed"]),
         "status": str(row["status"]),
         "device": f"{words.text(row['device'])}{threads}",
@@ -60,7 +60,7 @@ def failures(grid: Grid) -> Table:
     rows = [
         {
             "data set": str(row["dataset"]),
-            "method": str(row["method"]),
+            "method": grid.entry(str(row["method"])),
             "seed": str(row["seed"]),
             "error": words.text(row["error"]),
         }

@@ -231,11 +231,7 @@ def _same_samples(held: Held, claim: Claim, *, n_samples: int) -> bool:
 def _differences(claim: Claim, found: Card, run: pd.Series, *, train_share: float) -> Iterator[str]:
     """Name each field in which our runs answer another question than the claim."""
     published = claim.protocol
-    recipe = str(run["recipe"])
-    if recipe.startswith("toy"):
-        yield f"recipe: ours is {recipe}, which only shows that the code runs"
-    elif (part := found.row_of(recipe)) and claim.value != part[1].published.get(claim.dataset):
-        yield f"recipe: ours is {recipe}, another row of {part[0].where}"
+    yield from _other_recipe(claim, found, str(run["recipe"]))
     if run["weights"] == "none" and found.pretraining != "none":
         yield "weights: ours start from random numbers, the published ones were pretrained"
     if train_share < 1:
@@ -247,6 +243,15 @@ def _differences(claim: Claim, found: Card, run: pd.Series, *, train_share: floa
         yield f"label_rule: {published.label_rule} as published, {rule} here"
     if published.n_test is not None and published.n_test != int(run["n_report"]):
         yield f"n_test: {published.n_test} as published, {int(run['n_report'])} here"
+
+
+def _other_recipe(claim: Claim, found: Card, recipe: str) -> Iterator[str]:
+    if found.approximation is not None:
+        yield f"method: ours is an approximation, without {found.approximation}"
+    if recipe.startswith("toy"):
+        yield f"recipe: ours is {recipe}, which only shows that the code runs"
+    elif (part := found.row_of(recipe)) and claim.value != part[1].published.get(claim.dataset):
+        yield f"recipe: ours is {recipe}, another row of {part[0].where}"
 
 
 def _against(claim: Claim, honest: Ours, oracle: Ours | None, own: Ours, *, tolerance: float) -> dict[str, object]:

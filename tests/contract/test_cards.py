@@ -138,3 +138,15 @@ def test_the_rows_of_published_tables_are_recipes_of_the_method(name):
         assert len(recipes) == len(set(recipes))
         assert {len(row.cells) for row in table.rows} == {len(table.columns)}
         assert table.metric in registry.names("metrics")
+
+
+def test_a_card_of_an_approximation_whose_title_hides_it_is_refused():
+    with pytest.raises(FerBenchError, match="its title 'X' does not say so") as error:
+        card.parse("{title: X, pretraining: none, approximation: the half of it}", where="x.yaml")
+    assert error.value.fix == "title: X (approximation)"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name in registry.names("methods")])
+def test_a_method_that_calls_itself_an_approximation_has_what_it_lacks_on_its_card(name):
+    title = registry.load("methods", name).title
+    assert ("approximation" in title) == (CARDS[name].approximation is not None)

@@ -138,3 +138,14 @@ def test_marks_of_a_grids_data_are_printed_under_the_table_and_never_into_json(s
     printed = capsys.readouterr()
     assert len(json.loads(printed.out)) == 1
     assert said in printed.err
+
+
+def test_an_approximation_is_called_one_under_the_table_and_never_in_json(scored_grid, capsys):
+    scored_grid(methods={"lbp_svm": 0.7, "vtff": 0.8})
+    compare.compare(metric=["accuracy"])
+    said = capsys.readouterr().out
+    assert "vtff is an approximation, without the kind of local binary patterns" in " ".join(said.split())
+    compare.compare(metric=["accuracy"], as_json=True)
+    printed = capsys.readouterr()
+    assert "approximation" not in printed.out
+    assert "vtff is an approximation" in " ".join(printed.err.split())

@@ -29,7 +29,7 @@ def judged(fake_runs, monkeypatch):
 
     def judge(
         value=0.87, *, metric="accuracy", dataset="synthetic", grid=None, pretraining="ImageNet-1k", defects=(),
-        tolerance=WIDE, oracle=0.0, **protocol,
+        approximation=None, tolerance=WIDE, oracle=0.0, **protocol,
     ):  # fmt: skip
         made = fake_runs(**{"methods": {"conv_cut": 0.8}, "n": 400, **REAL, **(grid or {})})
         text = (made.folder / "params.yaml").read_text()
@@ -39,7 +39,10 @@ def judged(fake_runs, monkeypatch):
                 made.edit_predictions(method, seed, lambda table: _better(table, oracle))
         as_published = PublishedProtocol(**{"n_classes": 7, "n_test": 400, "selection": "best_on_test", **protocol})
         claim = Claim(dataset=dataset, metric=metric, value=value, where="Table 1", protocol=as_published)
-        only = Card(title="Conv-cut", pretraining=pretraining, claims=[claim], known_defects=list(defects))
+        only = Card(
+            title="Conv-cut", pretraining=pretraining, approximation=approximation, claims=[claim],
+            known_defects=list(defects),
+        )  # fmt: skip
         monkeypatch.setattr(card, "read", lambda _name: only)
         monkeypatch.setattr(
             registry, "names", lambda kind, real=registry.names: ["conv_cut"] if kind == "cards" else real(kind)
@@ -139,6 +142,7 @@ def test_one_seed_is_undecided(judged):
         ({"label_rule": "majority"}, "label_rule: majority as published, released here"),
         ({"grid": {"changes": {"weights": "none"}}}, "weights"),
         ({"grid": {"recipe": "toy"}}, "recipe: ours is toy"),
+        ({"approximation": "its stem"}, "method: ours is an approximation, without its stem"),
     ],
 )
 def test_another_question_is_not_comparable_and_the_field_is_named(judged, changes, field):

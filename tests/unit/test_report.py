@@ -663,3 +663,26 @@ def test_the_report_of_twelve_methods_five_seeds_and_two_data_sets_takes_under_a
     assert time.process_time() - before - drawn < 15
     assert len(list((tmp_path / "figures").glob("*.pdf"))) > 60
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2 << 20  # kB on Linux, of the whole test process
+
+
+@pytest.mark.parametrize("title", ["Conv-cut (approximation)", None])
+def test_every_table_says_of_an_approximation_that_it_is_one(tmp_path, title):
+    card = msgspec.structs.replace(
+        fake_grid.CARDS["conv_cut"], title="Conv-cut (approximation)", approximation="its stem"
+    )
+    titles = {"patt_lite": "PAtt-Lite", **({"conv_cut": title} if title else {})}
+    grid = climbed_grid(tmp_path, cards={**fake_grid.CARDS, "conv_cut": card}, titles=titles)
+    (tmp_path / "figures").mkdir()
+    blocks = [block for section in write.sections(grid, tmp_path / "figures") for block in section.blocks]
+    of_methods = {"method", "A", "B"}
+    named = {}
+    for block in blocks:
+        for column in of_methods & set(getattr(block, "cells", ())):
+            cells = {cell for cell in block.cells[column] if cell.lower().startswith(("conv-cut", "conv_cut"))}
+            named[block.name] = named.get(block.name, set()) | cells
+    assert {"main", "selections", "runs", "claims", "efficiency"} <= {name for name, cells in named.items() if cells}
+    published_names = {"conv_cut_table1"}  # the paper's own name of the row, and the recipe says what ours is
+    bare = {name for name, cells in named.items() if any("approximation" not in cell for cell in cells)}
+    assert bare <= published_names
+    table = next(block for block in blocks if getattr(block, "name", "") == "conv_cut_table2")
+    assert "toy (approximation)" in set(table.cells["recipe"])
