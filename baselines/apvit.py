@@ -262,9 +262,15 @@ def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
             "timm has no weights of IR-50", fix="set methods.<method>.weights to none, or to face.evoLVe's IR-50"
         )
     trunk = Trunk(options, weights.path)
-    if options.transformer is not None and weights.source == "file":
-        load_transformer(trunk.vit, Path(options.transformer))
+    for path in files(options, weights):
+        load_transformer(trunk.vit, path)
     return Net(OrderedDict(trunk=trunk, head=Head(options, n_classes)))
+
+
+def files(options: Options, weights: Weights) -> tuple[Path, ...]:
+    """Return the transformer's file, where it is read."""
+    path = options.transformer
+    return (Path(path),) if path is not None and weights.source == "file" else ()
 
 
 def load_transformer(vit: Transformer, path: Path) -> None:
@@ -413,4 +419,11 @@ RECIPES = {
     ),
 }  # fmt: skip
 
-method = Method(title="APViT", recipes=RECIPES, build=build, build_loss=build_loss, from_official=from_official)
+method = Method(
+    title="APViT",
+    recipes=RECIPES,
+    build=build,
+    build_loss=build_loss,
+    from_official=from_official,
+    files=files,
+)

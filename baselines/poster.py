@@ -31,6 +31,7 @@ Departures of ours
 
 import dataclasses
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -39,7 +40,7 @@ from timm.layers.drop import DropPath
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines._blocks import ir50, mobilefacenet, settings
+from baselines._blocks import ir50, mobilefacenet, settings, streams
 from baselines._blocks.resnet import IMAGENET_MEAN
 from baselines._blocks.streams import Head, Mlp, Net, Streams, TwoStreams
 from fer_bench.method import (
@@ -378,4 +379,17 @@ RECIPES = {
     ),
 }
 
-method = Method(title="POSTER", recipes=RECIPES, build=build, build_loss=build_loss, from_official=from_official)
+
+def files(options: Options, weights: Weights) -> tuple[Path, ...]:
+    """Return what is read beside IR-50's weights."""
+    return streams.files(options.streams, weights)
+
+
+method = Method(
+    title="POSTER",
+    recipes=RECIPES,
+    build=build,
+    build_loss=build_loss,
+    from_official=from_official,
+    files=files,
+)

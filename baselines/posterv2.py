@@ -32,13 +32,14 @@ Departures of ours
 
 import dataclasses
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from timm.layers.drop import DropPath
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines._blocks import ir50, mobilefacenet
+from baselines._blocks import ir50, mobilefacenet, streams
 from baselines._blocks.resnet import IMAGENET_MEAN
 from baselines._blocks.streams import Head, Mlp, Net, Streams, TwoStreams
 from fer_bench.method import Erase, Exponential, Method, Phase, Recipe, Sometimes, Training, WarmupCosine, Weights
@@ -352,4 +353,16 @@ RECIPES = {
     ),
 }
 
-method = Method(title="POSTER++", recipes=RECIPES, build=build, from_official=from_official)
+
+def files(options: Options, weights: Weights) -> tuple[Path, ...]:
+    """Return what is read beside IR-50's weights."""
+    return streams.files(options.streams, weights)
+
+
+method = Method(
+    title="POSTER++",
+    recipes=RECIPES,
+    build=build,
+    from_official=from_official,
+    files=files,
+)

@@ -120,6 +120,20 @@ class PublishedTable(Section, frozen=True, kw_only=True):
     notes: str = ""
 
 
+class KnownFile(Section, frozen=True, kw_only=True):
+    """A file of weights that people bring, as somebody had it; another one is no error.
+
+    Attributes:
+        name: Its name, by which it is found among the files of a run.
+        sha256: Of its bytes.
+        what: Where these bytes are from, and how sure it is that they are the authors', a clause.
+    """
+
+    name: str
+    sha256: params.Sha256
+    what: str
+
+
 class Note(Section, frozen=True, kw_only=True):
     """Something on record about a method: what, and where it can be read."""
 
@@ -157,8 +171,25 @@ class Card(Section, frozen=True, kw_only=True):
     approximation: str | None = None
     claims: list[Claim] = msgspec.field(default_factory=list)
     tables: list[PublishedTable] = msgspec.field(default_factory=list)
+    files: list[KnownFile] = msgspec.field(default_factory=list)
     known_defects: list[Defect] = msgspec.field(default_factory=list)
     reports: list[Note] = msgspec.field(default_factory=list)
+
+    def said_of(self, name: str, digest: str, *, digits: int = 64) -> str:
+        """Say in a clause what is on record about a file.
+
+        Args:
+            name: The file's name.
+            digest: Its SHA-256.
+            digits: How many of a digest's digits are printed.
+        """
+        known = next((file for file in self.files if file.name == name), None)
+        shown = f"SHA-256 {shortened(digest, digits)}"
+        if known is None:
+            return f"{shown}; none is on record"
+        if digest == known.sha256:
+            return f"{shown}, the one on record ({known.what})"
+        return f"{shown}, another than the one on record, {shortened(known.sha256, digits)} ({known.what})"
 
     def row_of(self, recipe: str) -> tuple[PublishedTable, PublishedRow] | None:
         """Return the published table and row that a recipe is; None where it is none of them."""
@@ -167,6 +198,16 @@ class Card(Section, frozen=True, kw_only=True):
                 if recipe in row.recipes:
                     return table, row
         return None
+
+
+def shortened(digest: str, digits: int) -> str:
+    """Return a digest's first digits.
+
+    Examples:
+        >>> shortened("62fcfa833776", 4), shortened("62fc", 4)
+        ('62fc…', '62fc')
+    """
+    return digest if len(digest) <= digits else f"{digest[:digits]}…"
 
 
 def read(name: str) -> Card:

@@ -369,6 +369,10 @@ class Fit(Protocol):
         """Fit on uint8 pictures (n, h, w) or (n, h, w, 3) and integer labels (n,)."""
 
 
+def _no_files(_options: object, _weights: Weights) -> tuple[Path, ...]:
+    return ()
+
+
 def _never(_options: object) -> bool:
     return False
 
@@ -389,6 +393,8 @@ class Method:
         from_official: Takes what ``torch.load`` returns of a released checkpoint and returns the state dict of the
             network that ``build`` returns for the recipe of the released code, logits in the order of
             ``expressions.py``; absent: no code was released. ``fer_bench.training.official`` reads and loads.
+        files: ``(options, weights) -> paths``: what ``build`` reads beside the file of ``weights``; the harness digests
+            them, and records them with it.
         couples_batch: Whether, with these options, a sample's logits depend on its batch mates. The harness then
             predicts one sample at a time, and says so.
     """
@@ -401,6 +407,7 @@ class Method:
     loss: Callable[[Any, Batch], Any] | None = None
     build_loss: BuildLoss | None = None
     from_official: Callable[[object], dict[str, Any]] | None = None
+    files: Callable[[Any, Weights], tuple[Path, ...]] = field(default=_no_files)
     couples_batch: Callable[[Any], bool] = field(default=_never)
 
     def __post_init__(self) -> None:

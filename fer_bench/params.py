@@ -24,6 +24,9 @@ Seed = Annotated[int, msgspec.Meta(ge=0)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part of ``params.yaml``: immutable, every key known."""
 
@@ -55,12 +58,15 @@ class MethodChoice(Section, frozen=True, kw_only=True):
         weights: ``none`` (random initialisation), ``timm`` (downloaded by timm) or a path; absent: what the recipe
         asks for.
         options: Options of the method that differ from the recipe's, e.g. ``{backbone: resnet34.tv_in1k}``.
+        digests: Name or path of a file that the run loads to the SHA-256 that it must have; a run with another file is
+            refused.
     """
 
     method: Name | None = None
     recipe: str
     weights: str | None = None
     options: dict[str, Any] = msgspec.field(default_factory=dict)
+    digests: dict[str, Sha256] = msgspec.field(default_factory=dict)
 
 
 class Run(Section, frozen=True, kw_only=True):

@@ -45,6 +45,12 @@ class Streams:
     landmarks: Literal["drifting", "frozen", "trained"] = "drifting"
 
 
+def files(streams: Streams, weights: Weights) -> tuple[Path, ...]:
+    """Return the file of the network of landmarks, where it is read."""
+    path = streams.landmark_weights
+    return (Path(path),) if path is not None and weights.source == "file" else ()
+
+
 class Reversed(Normalise):
     """Turn the order of channels round, then normalise."""
 
@@ -98,9 +104,8 @@ class TwoStreams(nn.Module):
         else:
             self.image = ResNetStages(backbone, weights)
         self.face_px = streams.px if backbone == "ir50" else streams.resnet_px
-        path = streams.landmark_weights if weights.source == "file" else None
         self.landmarks = mobilefacenet.MobileFaceNet(
-            streams.landmark_channels, streams.landmark_depths, None if path is None else Path(path)
+            streams.landmark_channels, streams.landmark_depths, next(iter(files(streams, weights)), None)
         )
         if streams.landmarks != "trained":
             self.landmarks.requires_grad_(requires_grad=False)

@@ -1,10 +1,12 @@
 """``fer-bench doctor``: what is here and what is missing."""
 
+import importlib.util
 import json
 import shutil
+from pathlib import Path
 
 from fer_bench.cli._common import AsJson, ParamsFile
-from fer_bench.params import PARAMS
+from fer_bench.params import PARAMS, Params
 
 
 def doctor(*, params: ParamsFile = PARAMS, as_json: AsJson = False) -> None:
@@ -57,8 +59,6 @@ def _device() -> list[dict[str, str]]:
 
 
 def _grid(params: "ParamsFile") -> list[dict[str, str]]:
-    from pathlib import Path
-
     from fer_bench import params as reading
     from fer_bench.datasets import _store
     from fer_bench.errors import FerBenchError
@@ -85,7 +85,34 @@ def _grid(params: "ParamsFile") -> list[dict[str, str]]:
             )
         except FerBenchError as error:
             rows.append(_row(f"{name} prepared", "no", error.fix))
-    for name, method in grid.methods.items():
-        if method.weights not in (None, "none", "timm") and not Path(method.weights or "").exists():
-            rows.append(_row(f"{name} weights", f"{method.weights} (missing)", f"set methods.{name}.weights"))
+    for name in grid.methods:
+        rows += _files(grid, name)
     return rows
+
+
+def _files(grid: Params, entry: str) -> list[dict[str, str]]:
+    """Return a row for every file of weights that an entry reads."""
+    from fer_bench import card, provenance, registry
+    from fer_bench.errors import FerBenchError
+    from fer_bench.training import cell
+
+    choice, file = grid.methods[entry], grid.method_of(entry)
+    if choice.weights not in (None, "none", "timm") and not Path(choice.weights).is_file():
+        return [_row(f"{entry} weights", f"{choice.weights} (missing)", f"set methods.{entry}.weights")]
+    if importlib.util.find_spec("torch") is None:  # said above; most methods cannot be read without it
+        return []
+    method = registry.load("methods", file)
+    if choice.recipe not in method.recipes or method.build is None:
+        return []
+    try:
+        recipe = cell.with_options(method.recipes[choice.recipe], choice.options, where=f"methods.{entry}.options")
+        weights, _ = cell.weights_of(entry, method, recipe, choice.weights)
+        paths = cell.loaded(method, recipe, weights)
+    except FerBenchError as error:
+        return [_row(f"{entry} weights", error.problem, error.fix)]
+    known = card.read(file) if paths and file in registry.names("cards") else None
+    found = {path: provenance.sha256_of_file(path) for path in paths}
+    return [
+        _row(f"{entry} weights", f"{path}: {known.said_of(path.name, digest) if known else f'SHA-256 {digest}'}")
+        for path, digest in found.items()
+    ]

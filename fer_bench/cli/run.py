@@ -38,7 +38,16 @@ def run(
     record = carry_out(chosen, dataset=dataset, method=method, seed=seed, launcher=launcher, out=out)
     if record is None:
         return
+    for line in _said_of_files(chosen.method_of(method), record.files):
+        say(line)
     folder = chosen.cell(dataset, method, seed) if out is None else out
     if record.status == "failed":
         say(f"{dataset} {method} seed {seed}: {record.error}; the run is recorded as failed")
     wrote(folder / "predictions.csv", then="fer-bench score")
+
+
+def _said_of_files(method: str, files: dict[str, str]) -> list[str]:
+    from fer_bench import card, registry
+
+    found = card.read(method) if files and method in registry.names("cards") else None
+    return [f"{name}: {found.said_of(name, digest)}" for name, digest in files.items()] if found else []

@@ -4,9 +4,13 @@ from typing import Any
 
 import pandas as pd
 
+from fer_bench.card import Card
 from fer_bench.report import words
 from fer_bench.report.blocks import Section, Table
 from fer_bench.report.grid import Grid
+
+_DIGITS = 12  # of a digest that are printed
+_NO_CARD = Card(title="no card", pretraining="unknown")
 
 
 def section(grid: Grid) -> Section:
@@ -28,8 +32,21 @@ def runs(grid: Grid) -> Table:
         wrapped=frozenset({*head, "method", "device", "status"}),
         right=frozenset(numbers),
         shared=frozenset({"device", "train", "select", "report", "commit"}),
+        note=_files(grid),
         empty="No run is on record.",
     )
+
+
+def _files(grid: Grid) -> str:
+    """Say which files of weights the runs were made with."""
+    said = []
+    brought = grid.runs[grid.runs["weights_digest"].notna()].drop_duplicates(["method", "weights", "weights_digest"])
+    for _, row in brought.iterrows():
+        names, digests = str(row["weights"]).removeprefix("file:").split(", "), str(row["weights_digest"]).split(", ")
+        known = grid.cards.get(str(row["method"]))
+        for name, digest in zip(names[-len(digests) :], digests, strict=True):
+            said.append(f"{name}, {(known or _NO_CARD).said_of(name, digest, digits=_DIGITS)}")
+    return f"Files of weights: {'. '.join(dict.fromkeys(said))}. runs.csv has all digits." if said else ""
 
 
 def _row(grid: Grid, row: "pd.Series[Any]") -> dict[str, str]:

@@ -236,6 +236,11 @@ def _check_fresh(record: runs.RunRecord, path: Path, params: Params, *, expected
         f"{key} {getattr(record, key)}, not {value}" for key, value in wanted.items() if getattr(record, key) != value
     ]
     stale += [f"weights {record.weights}, not {choice.weights}"] * (not _weights_fit(record, choice))
+    stale += [
+        f"file {name} with SHA-256 {record.loaded.get(Path(name).name)}, not {digest}"
+        for name, digest in choice.digests.items()
+        if record.loaded.get(Path(name).name) != digest
+    ]
     if stale:
         dataset, method, seed = expected
         raise FerBenchError(

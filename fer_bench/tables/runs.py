@@ -28,6 +28,8 @@ class RunRecord(Section, frozen=True, kw_only=True):
         label_rule: How votes became labels; ``released`` where labels are as released.
         weights: ``none``, ``timm:<tag>`` or ``file:<name>``.
         weights_digest: SHA-256 of the weights file.
+        files: Name of every file that the first weights were read from to its SHA-256, the trunk's first; empty in
+            records of version 0.1, which know the trunk's alone.
         couples_batch: Whether logits depend on batch mates, so that samples were predicted one at a time.
         method_file: The file in ``baselines`` that the method is, where its entry in the grid has another name.
         status: ``failed`` where training diverged.
@@ -63,6 +65,7 @@ class RunRecord(Section, frozen=True, kw_only=True):
     label_rule: str
     weights: str
     weights_digest: str | None = None
+    files: dict[str, str] = msgspec.field(default_factory=dict)
     couples_batch: bool = False
     method_file: str | None = None
     status: Literal["ok", "failed"] = "ok"
@@ -86,6 +89,13 @@ class RunRecord(Section, frozen=True, kw_only=True):
     digests: dict[str, str]
     versions: dict[str, str]
     machine: dict[str, str]
+
+    @property
+    def loaded(self) -> dict[str, str]:
+        """``files``, of an older record too as far as it knows them."""
+        if self.files or self.weights_digest is None:
+            return self.files
+        return {self.weights.removeprefix("file:"): self.weights_digest}
 
 
 def weights_of(folder: Path, epoch: int) -> Path:
@@ -130,8 +140,10 @@ runs = Schema(
         "recipe": text("the recipe's name"),
         "n_classes": integer("expressions told apart", empty=_FAILED),
         "label_rule": LABEL_RULE,
-        "weights": text("initial weights: none, timm:TAG, or file:NAME"),
-        "weights_digest": text("SHA-256 of their file", empty="where there is no file"),
+        "weights": text("initial weights: none, timm:TAG, or file:NAME, and the names of further files"),
+        "weights_digest": text(
+            "SHA-256 of their file, of each where there are several", empty="where there is no file"
+        ),
         "batch_mates": text(
             "independent; or coupled: logits depend on the batch, so samples were predicted one at a time"
         ),
@@ -159,11 +171,18 @@ runs = Schema(
 )
 
 
+def _beside(record: RunRecord) -> list[str]:
+    """Return the names of the files beside the trunk's."""
+    return [name for name in record.files if record.weights != f"file:{name}"]
+
+
 def row(record: RunRecord) -> dict[str, object]:
     """Return a record's row of the runs table."""
     data = {name: getattr(record, name) for name in runs.columns if hasattr(record, name)}
     return {
         **data,
+        "weights": ", ".join([record.weights, *_beside(record)]),
+        "weights_digest": ", ".join(record.loaded.values()) or None,
         "batch_mates": "coupled" if record.couples_batch else "independent",
         "batch_size": (record.settings.get("training") or {}).get("batch_size"),
         "epoch_best_on_val": record.selected.get("best_on_val"),

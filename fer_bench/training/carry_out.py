@@ -89,6 +89,7 @@ def _record(cell: Cell, outcome: Outcome) -> runs.RunRecord:
         label_rule=cell.dataset.info.label_rule,
         weights=cell.weights_name,
         weights_digest=cell.weights_digest,
+        files=cell.files,
         couples_batch=cell.couples_batch,
         train_share=cell.asked.train_share,
         n_train=len(cell.parts.train),

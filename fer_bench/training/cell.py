@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -84,7 +85,12 @@ class Cell:
     @property
     def weights_digest(self) -> str | None:
         """SHA-256 of the weights file."""
-        return None if self.weights.path is None else provenance.sha256_of_file(self.weights.path)
+        return None if self.weights.path is None else self.files[self.weights.path.name]
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """Name of every file that the network's first weights are read from to its SHA-256, the trunk's first."""
+        return {path.name: provenance.sha256_of_file(path) for path in loaded(self.method, self.recipe, self.weights)}
 
     def digests(self) -> dict[str, str]:
         """Return digests of what the run is computed from: samples, pixels, split, code."""
@@ -135,7 +141,7 @@ def resolve(params: Params, *, dataset: str, method: str, seed: int) -> Cell:
             fix=f"one of these; `fer-bench describe method {file}` says what they are",
         )
     recipe = with_options(found.recipes[choice.recipe], choice.options, where=f"methods.{method}.options")
-    weights, weights_name = _weights(method, found, recipe, choice.weights)
+    weights, weights_name = weights_of(method, found, recipe, choice.weights)
     prepared = _store.open_prepared(dataset)
     gate.check(
         gate.path_of(params.results, dataset),
@@ -145,7 +151,7 @@ def resolve(params: Params, *, dataset: str, method: str, seed: int) -> Cell:
         accepted=params.prepare[dataset].accept == "contaminated",
     )
     protocol: Protocol = registry.load("protocols", params.run.protocol)
-    return Cell(
+    cell = Cell(
         dataset=prepared,
         method_name=method,
         method_file=file,
@@ -159,6 +165,48 @@ def resolve(params: Params, *, dataset: str, method: str, seed: int) -> Cell:
         seed=seed,
         asked=params.run,
     )
+    _check_digests(method, cell, choice.digests)
+    return cell
+
+
+def loaded(method: Method, recipe: Recipe, weights: Weights) -> tuple[Path, ...]:
+    """Return every file that the network's first weights are read from, the trunk's first.
+
+    Raises:
+        FerBenchError: If one of them is missing, or two bear one name.
+    """
+    own = () if weights.path is None else (weights.path,)
+    paths = tuple(dict.fromkeys((*own, *method.files(recipe.options, weights))))
+    for path in paths:
+        if not path.is_file():
+            raise FerBenchError(
+                f"no file {path}, which {method.title} reads beside its weights",
+                fix="put it there, or name another one, or none, in params.yaml (methods.<method>.options)",
+            )
+    names = [path.name for path in paths]
+    shared = sorted({name for name in names if names.count(name) > 1})
+    if shared:
+        raise FerBenchError(f"two files of weights are called {shared[0]}", fix="rename one: records name files")
+    return paths
+
+
+def _check_digests(entry: str, cell: Cell, expected: Mapping[str, str]) -> None:
+    """Hold the files that a run loads to the digests that ``params.yaml`` gives."""
+    paths = loaded(cell.method, cell.recipe, cell.weights) if expected else ()
+    for asked, digest in expected.items():
+        where = f"methods.{entry}.digests"
+        found = [path for path in paths if asked == path.name or Path(asked) == path]
+        if not found:
+            there = ", ".join(path.name for path in paths)
+            raise FerBenchError(
+                f"{where} names {asked}, which this run does not load",
+                fix=f"name one that it loads: {there}" if there else f"remove {where}: it loads no file",
+            )
+        if cell.files[found[0].name] != digest:
+            raise FerBenchError(
+                f"{found[0]}: its SHA-256 is {cell.files[found[0].name]}, {where} expects {digest}",
+                fix="bring the file that was meant, or, if this one is, give its SHA-256 there",
+            )
 
 
 def record_of(cell: Cell, folder: Path) -> runs.RunRecord:
@@ -178,10 +226,8 @@ def record_of(cell: Cell, folder: Path) -> runs.RunRecord:
         "protocol": (record.protocol, cell.asked.protocol),
         "recipe": (record.recipe, cell.recipe_name),
         "options of the recipe": (record.settings.get("options"), cell.settings["options"]),
-        "initial weights": (
-            (record.weights, record.weights_digest), (cell.weights_name, cell.weights_digest),
-        ),
-    }  # fmt: skip
+        "initial weights": ((record.weights, record.loaded), (cell.weights_name, cell.files)),
+    }
     changed = [name for name, (then, today) in pairs.items() if then != today]
     if changed:
         raise FerBenchError(f"{folder}: the run was made with another {', another '.join(changed)}", fix=again(cell))
@@ -237,7 +283,12 @@ def _check_in_grid(kind: str, name: str, section: str, there: list[str]) -> None
         )
 
 
-def _weights(name: str, method: Method, recipe: Recipe, asked: str | None) -> tuple[Weights, str]:
+def weights_of(name: str, method: Method, recipe: Recipe, asked: str | None) -> tuple[Weights, str]:
+    """Return an entry's initial weights, and how the runs table spells them.
+
+    Raises:
+        FerBenchError: If they cannot be had as asked, or the method has no use for any.
+    """
     if method.build is None:
         if asked not in (None, "none"):
             raise FerBenchError(

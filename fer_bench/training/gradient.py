@@ -234,7 +234,7 @@ def _key(cell: Cell, facts: dict[str, Any]) -> str:
     same = {
         "cell": [cell.dataset.name, cell.method_name, cell.recipe_name, cell.seed],
         "settings": cell.settings,
-        "weights": [cell.weights_name, cell.weights_digest],
+        "weights": [cell.weights_name, cell.files],
         "digests": cell.digests(),
         "threads": cell.asked.threads,
         "facts": facts,

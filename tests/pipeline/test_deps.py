@@ -31,6 +31,11 @@ EXCEPTED = {
     "fer_bench/tables/_columns.py": "types of columns that tables share, and what they say of them",
     "fer_bench/tables/gate.py": "says whether anything is trained, not what comes of it",
 }
+# Of a stage, what it prints from and writes nothing of. Rewording a card may not retrain a grid either.
+PRINTS = {
+    "run": {"fer_bench/card.py"},  # whether a file of weights is the one on record
+    "compare": {"fer_bench/card.py"},  # which entries are approximations
+}
 # What the registry finds by a name that a stage's template holds: a file, or what another stage writes of it.
 SOURCES = "results/${grid}/sources/${item.method}.json"
 TEMPLATES = {"methods": SOURCES, "datasets": "fer_bench/datasets/${key}.py"}
@@ -58,7 +63,7 @@ def needed(stage):
             found |= imported(kind)
     if SOURCES in found:  # which of these a run depends on, that file says
         found = {file for file in found if not file.startswith("baselines/")}
-    return found - EXCEPTED.keys()
+    return found - EXCEPTED.keys() - PRINTS.get(stage, set())
 
 
 def imported(kind):

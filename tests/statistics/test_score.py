@@ -333,3 +333,17 @@ def test_bins_of_confidence_hold_every_sample_of_the_headline_selection(scored):
     accuracy = scored.scores.query("selection == 'best_on_val' and metric == 'accuracy'")
     expected = accuracy.set_index(["method", "seed"])["value"]
     assert (right - expected).abs().max() < 1e-9
+
+
+def test_a_run_of_another_file_than_the_digest_asked_for_is_stale(fake_runs):
+    files = {"trunk.pth": "a" * 64, "second.pth": "b" * 64}
+    grid = fake_runs(methods={"conv_cut": 0.8}, changes={"weights": "file:trunk.pth", "files": files})
+    file, text = grid.folder / "params.yaml", (grid.folder / "params.yaml").read_text()
+    for digest, stale in (("b" * 64, False), ("c" * 64, True)):
+        asked = f"conv_cut: {{digests: {{brought/second.pth: {digest}}}, "
+        file.write_text(text.replace("conv_cut: {", asked))
+        if not stale:
+            assert scoring.score(params.read()).runs["weights_digest"][0] == f"{'a' * 64}, {'b' * 64}"
+            continue
+        with pytest.raises(FerBenchError, match=f"file brought/second.pth with SHA-256 {'b' * 64}, not {digest}"):
+            scoring.score(params.read())

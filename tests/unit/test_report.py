@@ -16,7 +16,7 @@ import pytest
 from matplotlib.image import imread
 
 from fer_bench import params
-from fer_bench.card import Card, PublishedRow, PublishedTable
+from fer_bench.card import Card, KnownFile, PublishedRow, PublishedTable
 from fer_bench.errors import FerBenchError
 from fer_bench.report import (
     adjusted,
@@ -34,6 +34,7 @@ from fer_bench.report import (
     numbers,
     per_class,
     published,
+    run_list,
     style,
     summary,
     write,
@@ -686,3 +687,18 @@ def test_every_table_says_of_an_approximation_that_it_is_one(tmp_path, title):
     assert bare <= published_names
     table = next(block for block in blocks if getattr(block, "name", "") == "conv_cut_table2")
     assert "toy (approximation)" in set(table.cells["recipe"])
+
+
+def test_the_list_of_runs_says_which_files_of_weights_were_used_and_whether_they_are_those_on_record(tmp_path):
+    grid = climbed_grid(tmp_path)
+    assert run_list.runs(grid).note == ""
+    known = KnownFile(name="trunk.pth", sha256="a" * 64, what="as mirrored")
+    cards = {**grid.cards, "conv_cut": msgspec.structs.replace(grid.cards["conv_cut"], files=[known])}
+    files = {"weights": "file:trunk.pth, second.pth", "weights_digest": f"{'a' * 64}, {'b' * 64}"}
+    brought = grid.runs["method"] == "conv_cut"
+    runs = grid.runs.assign(**{name: grid.runs[name].where(~brought, value) for name, value in files.items()})
+    note = run_list.runs(dataclasses.replace(grid, cards=cards, tables={**grid.tables, "runs": runs})).note
+    assert note == (
+        "Files of weights: trunk.pth, SHA-256 aaaaaaaaaaaa…, the one on record (as mirrored). "
+        "second.pth, SHA-256 bbbbbbbbbbbb…; none is on record. runs.csv has all digits."
+    )
