@@ -1,11 +1,15 @@
 """params.yaml: every mistake is named where it stands."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
-from fer_bench import params, registry
+from fer_bench import card, params, registry
 from fer_bench.errors import FerBenchError
+from fer_bench.method import Weights
 from fer_bench.provenance import ROOT
+from fer_bench.training.cell import with_options
 
 
 def read_changed(folder, old, new):
@@ -78,12 +82,57 @@ def test_a_missing_file_is_named(tmp_path):
     assert "--params" in caught.value.fix
 
 
-@pytest.mark.parametrize(
-    "file", [ROOT / "params.yaml", *sorted((ROOT / "grids").glob("*.yaml"))], ids=lambda file: file.name
-)
+GRIDS = [ROOT / "params.yaml", *sorted((ROOT / "grids").glob("*.yaml"))]
+
+
+@pytest.mark.parametrize("file", GRIDS, ids=lambda file: file.name)
 def test_every_grid_of_the_project_can_be_read(file):
     found = params.read(file)
     # dvc.yaml names these one by one, and DVC wants what it names
     written = yaml.safe_load(file.read_text())["run"].keys()
     assert written == set(params.Run.__struct_fields__)
     assert file.name == "params.yaml" or found.grid == file.stem
+
+
+@pytest.mark.parametrize("file", GRIDS, ids=lambda file: file.name)
+def test_every_grid_of_the_project_names_recipes_and_options_that_there_are(file):
+    found = params.read(file)
+    for entry, choice in found.methods.items():
+        recipes = registry.load("methods", found.method_of(entry)).recipes
+        assert choice.recipe in recipes, f"{entry}: {choice.recipe}"
+        with_options(recipes[choice.recipe], choice.options, where=entry)
+
+
+PAPER = [ROOT / "grids" / "paper.yaml", ROOT / "grids" / "paper_clip.yaml"]
+
+
+def test_the_papers_grids_hold_every_method_of_its_table_that_has_code():
+    held = {grid.method_of(entry) for grid in map(params.read, PAPER) for entry in grid.methods}
+    tables = [table for table in card.read("conv_cut").tables if any(row.method for row in table.rows)]
+    rows = {row.method or "conv_cut" for table in tables for row in table.rows}
+    assert rows & set(registry.names("methods")) <= held
+    assert set(registry.names("methods")) == held
+
+
+@pytest.mark.parametrize("file", PAPER, ids=lambda file: file.name)
+def test_the_papers_grids_say_which_files_have_to_be_brought_and_have_each_method_without_where_it_can_be(file):
+    found, text = params.read(file), file.read_text()
+    without = set()
+    for entry, choice in found.methods.items():
+        method = registry.load("methods", found.method_of(entry))
+        recipe = method.recipes[choice.recipe]
+        weights = choice.weights or recipe.weights
+        if weights in {"none", "timm"}:
+            without.add(found.method_of(entry))
+            continue
+        brought = [Path(weights), *method.files(recipe.options, Weights("file", Path(weights)))]
+        line = text.index(f"  {entry}: {{")
+        beside = text[line : text.index("\n", line)]
+        assert all(path.name in beside or "the same two" in beside for path in brought), entry
+    for entry in found.methods:
+        name = found.method_of(entry)
+        recipes = registry.load("methods", name).recipes
+        others = {
+            key for key, recipe in recipes.items() if key.startswith("code_") and recipe.weights in {"none", "timm"}
+        }
+        assert name in without or not others, f"{name}: {others}"
