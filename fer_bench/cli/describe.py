@@ -41,6 +41,8 @@ def _print_card(name: str) -> None:
         print(f"Approximation, without {found.approximation}")
     if found.code is not None:
         print(f"Code read: {found.code.repository} at {found.code.commit} (licence: {found.code.licence})")
+    for file in found.files:
+        print(f"File on record: {file.name}, SHA-256 {file.sha256} ({file.what})")
     for claim in found.claims:
         print(
             f"Claim: {claim.dataset} {claim.metric} {100 * claim.value:.2f} % ({claim.where}; "

@@ -106,6 +106,12 @@ def test_a_method_is_described_with_its_paper_and_recipes(name):
     assert "Recipe toy:" in found.stdout
 
 
+def test_a_file_on_record_is_described_with_its_digest():
+    found = runner.invoke(app, ["describe", "method", "posterv2"])
+    assert "File on record: ir50.pth, SHA-256 62fcfa83" in found.stdout
+    assert "is not confirmed" in found.stdout
+
+
 def test_a_users_error_is_two_lines_and_exit_code_2(grid_folder):
     done = program("run", "conv_cat", "--dataset", "synthetic", "--seed", "0", cwd=grid_folder)
     assert done.returncode == 2

@@ -238,3 +238,11 @@ def test_fitted_logits_do_not_depend_on_the_other_pictures(name):
     predict, images = fit(name, 7)
     alone = np.concatenate([predict(images[i : i + 1]) for i in range(5)])
     np.testing.assert_allclose(predict(images[:5]), alone, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_what_a_methods_file_says_it_reads_is_what_the_harness_digests(name):
+    own = getattr(importlib.import_module(f"baselines.{name}"), "files", METHODS[name].files)
+    assert own is METHODS[name].files, "give Method(…) the function: files=files"
+    for recipe in METHODS[name].recipes.values():
+        assert METHODS[name].files(recipe.options, Weights("none")) == ()
