@@ -10,6 +10,7 @@ LaTeX, as ``\newcommand`` does.
 
 import pandas as pd
 
+from fer_bench.card import APPROXIMATION
 from fer_bench.report import words
 from fer_bench.report.grid import Grid
 from fer_bench.report.latex_text import escape
@@ -54,7 +55,12 @@ def macros(grid: Grid, *, head: str) -> str:
         for row in grid.pairs(dataset, metric).to_dict("records")
         for line in _of_difference(row, share=shown.share)
     ]
-    return f"{head}{_MACROS}{''.join(lines)}\\makeatother\n"
+    said = [
+        f"% {method}: an {APPROXIMATION}, without {grid.cards[method].approximation}\n"
+        for method in grid.params.methods
+        if grid.approximates(method)
+    ]
+    return f"{head}{''.join(said)}{_MACROS}{''.join(lines)}\\makeatother\n"
 
 
 def _of_interval(name: str, row: "dict[object, object] | pd.Series", *, share: bool) -> list[str]:

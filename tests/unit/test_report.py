@@ -687,6 +687,7 @@ def test_every_table_says_of_an_approximation_that_it_is_one(tmp_path, title):
     assert bare <= published_names
     table = next(block for block in blocks if getattr(block, "name", "") == "conv_cut_table2")
     assert "toy (approximation)" in set(table.cells["recipe"])
+    assert "% conv_cut: an approximation, without its stem\n" in numbers.macros(grid, head="")
 
 
 def test_the_list_of_runs_says_which_files_of_weights_were_used_and_whether_they_are_those_on_record(tmp_path):
