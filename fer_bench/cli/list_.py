@@ -53,7 +53,8 @@ def _row(kind: str, name: str) -> dict[str, str]:
     found = card.read(name)
     paper = "" if found.paper is None else f"{found.paper.authors}, {found.paper.venue}"
     year = "" if found.paper is None else str(found.paper.year)
-    code = "" if name in registry.names("methods") else "card only"
+    made = "" if found.approximation is None else card.APPROXIMATION
+    code = made if name in registry.names("methods") else "card only"
     claims = ", ".join(
         f"{claim.dataset} {100 * claim.value:.2f} %" for claim in found.claims if claim.metric == "accuracy"
     )

@@ -99,6 +99,11 @@ def test_a_listing_names_everything_of_its_kind(kind):
         assert set(registry.names(kind)) <= names
 
 
+def test_an_approximation_is_listed_as_one():
+    rows = json.loads(runner.invoke(app, ["list", "methods", "--json"]).stdout)
+    assert {row["method"] for row in rows if row["code"] == "approximation"} == {"clef", "vtff"}
+
+
 @pytest.mark.parametrize("name", registry.names("methods"))
 def test_a_method_is_described_with_its_paper_and_recipes(name):
     found = runner.invoke(app, ["describe", "method", name])
