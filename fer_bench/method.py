@@ -250,6 +250,8 @@ class Training:
         weight_decay: Of the optimiser.
         undecayed: Which weights it spares: ``vectors`` (those of fewer than two dimensions: biases and
             normalisations), and those in whose name one of the other words occurs.
+        layer_lr_decay: By which the learning rate is multiplied once for each layer that a weight lies below the
+            topmost, as the method's ``depth`` counts them; 1: all layers have one rate.
         sam_rho: Length ρ of the step up that sharpness-aware minimisation takes before each step of the optimiser
             (Foret et al., ICLR 2021, arXiv:2010.01412); None: it takes none. Each step then costs two.
         adam_eps: Adam's epsilon (torch: 1e-8, Keras: 1e-7).
@@ -265,6 +267,7 @@ class Training:
     optimizer: Literal["adam", "adamw", "sgd"]
     weight_decay: float = 0.0
     undecayed: tuple[str, ...] = ()
+    layer_lr_decay: float = 1.0
     sam_rho: float | None = None
     adam_eps: float = 1e-8
     clip_norm: float | None = None
@@ -395,6 +398,9 @@ class Method:
             ``expressions.py``; absent: no code was released. ``fer_bench.training.official`` reads and loads.
         files: ``(options, weights) -> paths``: what ``build`` reads beside the file of ``weights``; the harness digests
             them, and records them with it.
+        depth: ``(options, name) -> layer`` of a weight of the network that ``build`` returns, by its name there
+            (``trunk.…``, ``head.…``), counted upwards; for recipes whose rates fall with depth
+            (``Training.layer_lr_decay``).
         couples_batch: Whether, with these options, a sample's logits depend on its batch mates. The harness then
             predicts one sample at a time, and says so.
     """
@@ -408,6 +414,7 @@ class Method:
     build_loss: BuildLoss | None = None
     from_official: Callable[[object], dict[str, Any]] | None = None
     files: Callable[[Any, Weights], tuple[Path, ...]] = field(default=_no_files)
+    depth: Callable[[Any, str], int] | None = None
     couples_batch: Callable[[Any], bool] = field(default=_never)
 
     def __post_init__(self) -> None:
@@ -416,7 +423,7 @@ class Method:
         Raises:
             TypeError: If not exactly one of ``build`` and ``fit`` is given, or a recipe's ``training`` contradicts it,
                 or watches the training accuracy of a loss whose logits the harness does not see; or two losses are
-                given.
+                given; or rates fall with a depth that the method does not give.
         """
         if self.loss is not None and self.build_loss is not None:
             message = f"{self.title}: give loss or build_loss, not both"
@@ -432,4 +439,7 @@ class Method:
             own = self.loss is not None or self.build_loss is not None
             if own and "train_accuracy" in watched:
                 message = f"{self.title}, recipe {name}: a loss of its own gives no train_accuracy to watch"
+                raise TypeError(message)
+            if recipe.training and recipe.training.layer_lr_decay != 1 and self.depth is None:
+                message = f"{self.title}, recipe {name}: layer_lr_decay needs the method's depth"
                 raise TypeError(message)

@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,7 @@ def _build(cell: Cell) -> RunnerModel:
         ],
         loss=_loss(cell),
         couples_batch=cell.couples_batch,
+        depth=None if cell.method.depth is None else partial(cell.method.depth, cell.recipe.options),
     )
 
 

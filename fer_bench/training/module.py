@@ -66,6 +66,7 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
         weights: For each phase, (K,) weight of each expression's loss.
         loss: ``(model, batch) -> scalar``; None: :func:`cross_entropy`. One that is a module is trained along.
         couples_batch: Predict one sample at a time.
+        depth: Layer of a weight of ``model`` by its name, counted upwards; for rates that fall with depth.
     """
 
     def __init__(
@@ -76,12 +77,14 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
         weights: Sequence[torch.Tensor],
         loss: Callable[[Any, Batch], torch.Tensor] | None,
         couples_batch: bool,
+        depth: Callable[[str], int] | None = None,
     ) -> None:
         super().__init__()
         self.model: Any = model  # trunk and head are children, which nn.Module does not declare
         self.training_settings = training
         self.loss = loss
         self.couples_batch = couples_batch
+        self.depth = depth
         self.epoch = 0
         self.register_buffer("class_weights", torch.stack(list(weights)), persistent=False)
         self.enter_phase(0)

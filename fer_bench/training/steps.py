@@ -19,6 +19,8 @@ from fer_bench.method import Phase, Training
 WRAPPER = "FerBenchDistributed"
 """Name of :class:`Distributed` in mmengine's configuration, which is text."""
 
+_MODEL = "model."  # where a RunnerModel holds the method's network
+_TRUNK = f"{_MODEL}trunk."
 _SMALL = 1e-12  # keeps a gradient of zero from dividing
 
 
@@ -37,20 +39,33 @@ class Groups(DefaultOptimWrapperConstructor):  # type: ignore[misc]  # mmengine 
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
         """Return the wrapper around the optimiser."""
-        if self.phase.trunk_lr_factor != 1 or self.training.undecayed:
+        if self.phase.trunk_lr_factor != 1 or self.training.undecayed or self.training.layer_lr_decay != 1:
             self.paramwise_cfg = {"of": "a recipe"}  # anything that is true sends mmengine to add_params
         return super().__call__(model)
 
     def add_params(self, params: list[dict[str, Any]], module: nn.Module) -> None:
         """Append the groups; those at the full rate come first."""
-        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        below = layers_below(module) if self.training.layer_lr_decay != 1 else {}
+        groups: dict[tuple[int, bool, bool], list[nn.Parameter]] = {}
         for name, parameter in module.named_parameters():
-            key = (name.startswith("model.trunk."), is_spared(name, parameter, self.training.undecayed))
-            groups.setdefault(key, []).append(parameter)
-        for (of_trunk, spared), members in sorted(groups.items(), key=lambda item: item[0]):
-            factor = self.phase.trunk_lr_factor if of_trunk else 1.0
+            spared = is_spared(name, parameter, self.training.undecayed)
+            groups.setdefault((below.get(name, 0), name.startswith(_TRUNK), spared), []).append(parameter)
+        for (depth, of_trunk, spared), members in sorted(groups.items(), key=lambda item: item[0]):
+            factor = (self.phase.trunk_lr_factor if of_trunk else 1.0) * self.training.layer_lr_decay**depth
             decay = 0.0 if spared else self.training.weight_decay
             params.append({"params": members, "lr": self.phase.lr * factor, "weight_decay": decay, "lr_factor": factor})
+
+
+def layers_below(model: Any) -> dict[str, int]:  # noqa: ANN401 - a RunnerModel
+    """Return how many layers each weight of a method's network lies below the topmost; a loss's weights lie nowhere.
+
+    Weights that are not trained count as layers: a frozen part moves no other's rate.
+    """
+    depths = {
+        name: model.depth(name.removeprefix(_MODEL)) for name, _ in model.named_parameters() if name.startswith(_MODEL)
+    }
+    top = max(depths.values())
+    return {name: top - depth for name, depth in depths.items()}
 
 
 def is_spared(name: str, parameter: nn.Parameter, undecayed: tuple[str, ...]) -> bool:

@@ -10,7 +10,7 @@ from mmengine.optim import OptimWrapper
 from torch import nn
 from torch.nn import functional
 
-from fer_bench.method import Phase, Training
+from fer_bench.method import Method, Phase, Recipe, Training
 from fer_bench.training import module, steps
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
@@ -114,3 +114,32 @@ def test_a_step_of_the_harness_takes_the_gradient_uphill():
     model.train_step(data, OptimWrapper(torch.optim.SGD(parameters, lr=0.1)))
     for parameter, value, gradient in zip(parameters, before, uphill, strict=True):
         assert torch.allclose(parameter, value - 0.1 * gradient, atol=1e-6)
+
+
+def depth_of(name):
+    return 0 if name.startswith("trunk.0") else 1 if name.startswith("trunk") else 2
+
+
+def test_rates_fall_with_depth_and_the_first_group_has_the_recipes():
+    settings = training(layer_lr_decay=0.5, undecayed=("vectors",), phase=Phase(epochs=1, lr=0.1, trunk_lr_factor=0.1))
+    cfg = {"type": OptimWrapper, "optimizer": {"type": torch.optim.SGD, "lr": 0.1, "weight_decay": 0.05}}
+    loss = nn.PReLU()
+    model = module.RunnerModel(
+        Net(), settings, weights=[torch.ones(3)], loss=loss, couples_batch=False, depth=depth_of,
+    )  # fmt: skip
+    wrapper = steps.Groups(cfg, {"training": settings, "phase": settings.phases[0]})(model)
+    of = {id(parameter): name for name, parameter in model.named_parameters()}
+    found = {of[id(each)]: group for group in wrapper.optimizer.param_groups for each in group["params"]}
+    assert len(found) == 7
+    assert wrapper.optimizer.param_groups[0]["lr"] == 0.1
+    for name, factor in {"loss.weight": 1, "model.head.2.weight": 1, "model.trunk.1.weight": 0.05}.items():
+        assert found[name]["lr_factor"] == pytest.approx(factor)
+    assert found["model.trunk.0.weight"]["lr"] == pytest.approx(0.1 * 0.1 * 0.25)
+    assert found["model.trunk.0.bias"]["weight_decay"] == 0
+
+
+def test_rates_that_fall_with_depth_need_a_method_that_counts_it():
+    recipe = Recipe(about="a test's", options=None, training=training(layer_lr_decay=0.5))
+    with pytest.raises(TypeError, match="layer_lr_decay needs the method's depth"):
+        Method(title="Test", recipes={"toy": recipe}, build=Net)
+    assert Method(title="Test", recipes={"toy": recipe}, build=Net, depth=depth_of)
