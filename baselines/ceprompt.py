@@ -1,4 +1,7 @@
-"""CEPrompt's first stage: CLIP's visual tower, whose patches and class token are compared with seven sentences.
+"""CEPrompt: CLIP's patches and class token are compared with seven sentences; then prompts are learned for both towers.
+
+The first stage trains the visual tower (recipe ``code``). The second freezes both towers and trains prompts in nine of
+their blocks (recipe ``code_stage2``, which starts from weights of the first).
 
 Paper
     Zhou, Huang, Zhang, Xu, "CEPrompt: Cross-Modal Emotion-Aware Prompting for Facial Expression Recognition", IEEE
@@ -9,9 +12,19 @@ Code read
     HaoliangZhou/CEPrompt @ 7c502b02 (no licence given; bundles OpenAI's CLIP, MIT). Nothing was copied; functions,
     counts and settings were taken from running and describing it.
 
-Missing here
-    The second stage, in which both towers are frozen and learned prompts are trained in nine of their blocks. The
-    published number is the second stage's, so that none of these recipes stands for it.
+The second stage
+    Prompts are those of Khattak et al., "MaPLe: Multi-modal Prompt Learning", CVPR 2023, arXiv:2210.03117, section 3:
+    two vectors for each of the first nine blocks of the text tower, in the place of the two tokens that follow the
+    first one, and a linear map of each to the visual tower. On record of the released code are depth, number, maps,
+    27 trained tensors of 3,555,072 numbers, the score (the first stage's), the optimiser's settings, and that visual
+    prompts take the place of the first two patches in later blocks. Not on record, and chosen:
+
+    * The first block's visual prompts are appended to the patches, as MaPLe's, before what normalises the embeddings;
+      they are none of the patches that are scored, of which there are 196 as in the first stage.
+    * The text is the first stage's sentence, whose words "a photo" are the first prompts' place and start. Deeper ones
+      start from a normal distribution (standard deviation 0.02, as the class tokens of CLIP's), maps as torch's do.
+    * Texts have length one in training and in the test. There is no teacher: cross-entropy alone.
+    * Batches of 128, as in the first stage.
 
 What the released code does that is easily missed
     * The scores of patches, and those of the class token, are divided by their length over the expressions, and no
@@ -21,8 +34,9 @@ What the released code does that is easily missed
     * Pictures are normalised by ImageNet's statistics, not CLIP's.
     * Embeddings and the first two blocks are frozen. The code's learning rate falls by 0.65 with each block below the
       last.
-    * The upload does not run: its test stops at a name that is not defined. Its accuracy is a mean over batches of
-      unlike size. The test set is evaluated every epoch.
+    * The upload does not run: the first stage's test, and the second stage's network and engine, stop at names that
+      are not defined. Its accuracy is a mean over batches of unlike size. The test set is evaluated every epoch, and
+      the second stage starts from the epoch of the first that was best on the test set.
 
 Departures of ours
     Each recipe names its own. Throughout:
@@ -35,6 +49,7 @@ Departures of ours
 
 import dataclasses
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -55,6 +70,24 @@ from fer_bench.training import official
 
 BEFORE = (320, 1125, 539, 320)  # a photo of a
 AFTER = (11909, 11357, 267, 320, 3877, 539, 11909, 11357, 269)  # facial expression, a type of facial expression.
+LEARNER = "trunk.prompt_learner."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompts:
+    """What the second stage learns.
+
+    Attributes:
+        n_tokens: Vectors for each block.
+        depth: Blocks that get them, from the first on.
+        text: Sizes of the text tower.
+        from_phase: The phase of training in which they come in; before it, the visual tower is trained without them.
+    """
+
+    n_tokens: int = 2
+    depth: int = 9
+    text: clip.Text = field(default_factory=clip.Text)
+    from_phase: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +102,9 @@ class Options:
             (``unit``) outside training.
         frozen_blocks: Blocks that are left as they are, with the embeddings; None: all is trained.
         distillation: Weight of the distance to the teacher; 0: there is none.
+        prompts: The second stage; None: the first.
+        stage1: File with the visual tower that the second stage starts from: weights that a run of ours kept, or a
+            checkpoint of the released code's first stage.
     """
 
     vision: clip.Vision = field(default_factory=clip.Vision)
@@ -77,6 +113,8 @@ class Options:
     text_in_test: Literal["raw", "unit"] = "raw"
     frozen_blocks: int | None = 2
     distillation: float = 1.0
+    prompts: Prompts | None = None
+    stage1: str | None = None
 
 
 class Trunk(clip.VisualTower):
@@ -101,6 +139,64 @@ class Trunk(clip.VisualTower):
     def forward(self, images: Tensor) -> Tensor:
         """Map (n, 3, px, px) to tokens (n, 1 + patches, width)."""
         return super().forward(self.normalise(images))
+
+
+class PromptLearner(nn.Module):
+    """Prompts of the text tower and their maps to the visual tower, under MaPLe's names.
+
+    Args:
+        prompts: Number and depth.
+        width: Of the visual tower.
+    """
+
+    def __init__(self, prompts: Prompts, width: int) -> None:
+        super().__init__()
+        sizes = (prompts.n_tokens, prompts.text.width)
+        self.ctx = nn.Parameter(0.02 * torch.randn(sizes))
+        self.compound_prompts_text = nn.ParameterList(0.02 * torch.randn(sizes) for _ in range(prompts.depth - 1))
+        self.proj = nn.Linear(prompts.text.width, width)
+        self.compound_prompt_projections = nn.ModuleList(
+            nn.Linear(prompts.text.width, width) for _ in range(prompts.depth - 1)
+        )
+
+    def of_text(self) -> list[Tensor]:
+        """Return the text tower's prompts, (p, text width) for each block."""
+        return [self.ctx, *self.compound_prompts_text]
+
+    def of_pictures(self) -> list[Tensor]:
+        """Return the visual tower's prompts, (p, width) for each block."""
+        maps = (self.proj, *self.compound_prompt_projections)
+        return [to_vision(prompt) for to_vision, prompt in zip(maps, self.of_text(), strict=True)]
+
+
+class PromptedTrunk(Trunk):
+    """The visual tower with prompts, frozen while they are there.
+
+    Args:
+        options: The recipe's options, with prompts.
+        path: A file of CLIP's weights.
+        prompts: The same prompts.
+
+    Raises:
+        FerBenchError: If the file is not CLIP's.
+    """
+
+    def __init__(self, options: Options, path: Path | None, prompts: Prompts) -> None:
+        super().__init__(options, path)
+        self.from_phase = prompts.from_phase
+        self.prompt_learner = PromptLearner(prompts, options.vision.width)
+        self.enter_phase(0)
+
+    def enter_phase(self, phase: int) -> None:
+        """Train the tower before the prompts' phase, and the prompts from then on."""
+        self.prompted = phase >= self.from_phase
+        self.requires_grad_(requires_grad=not self.prompted)
+        self.prompt_learner.requires_grad_(requires_grad=self.prompted)
+        super().enter_phase(phase)
+
+    def prompts(self) -> Sequence[Tensor]:
+        """Return the prompts of each block, (p, width)."""
+        return self.prompt_learner.of_pictures() if self.prompted else ()
 
 
 class Head(nn.Module):
@@ -144,10 +240,68 @@ class Head(nn.Module):
         parts = (functional.normalize(of_patches, dim=-1) @ text.T).topk(self.options.top, dim=1).values.mean(dim=1)
         return share * functional.normalize(parts, dim=-1) + (1 - share) * functional.normalize(whole, dim=-1)
 
+    def embeddings(self) -> Tensor:
+        """Return the sentences' embeddings (n_classes, out), of whatever length."""
+        return self.text
+
     def forward(self, tokens: Tensor) -> Tensor:
         """Map tokens (n, 1 + p, width) to scores (n, n_classes)."""
         raw = self.options.text_in_test == "raw" and not self.training
-        return self.score(*self.project(tokens), self.text if raw else functional.normalize(self.text, dim=-1))
+        text = self.embeddings()
+        return self.score(*self.project(tokens), text if raw else functional.normalize(text, dim=-1))
+
+
+class PromptedHead(Head):
+    """The head with a text tower instead of embeddings; its prompts are the trunk's.
+
+    The tower and the words are what the file has, and are not kept with the weights. Without a file, both are random:
+    the sentence of each expression is then a row of vectors of its own.
+
+    Args:
+        options: The recipe's options, with prompts.
+        n_classes: Number of logits.
+        path: A file of CLIP's weights.
+        trunk: The trunk; where there is a file, its first prompts are set to the words that they stand for.
+
+    Raises:
+        FerBenchError: If the file is not CLIP's, or an expression has no sentence.
+    """
+
+    words: Tensor
+    last: Tensor
+
+    def __init__(self, options: Options, n_classes: int, path: Path | None, trunk: PromptedTrunk) -> None:
+        super().__init__(options, n_classes, path)
+        assert options.prompts is not None  # noqa: S101 - for the type checker; build looks at it
+        self.from_phase, vision, text = options.prompts.from_phase, options.vision, options.prompts.text
+        self._trunk = (trunk,)  # in a tuple: its weights are none of the head's
+        n_words = 1 + len(BEFORE) + 1 + len(AFTER) + 1
+        if path is None:
+            self.tower = clip.TextEncoder(vision.out, vision.activation, text)
+            words = torch.randn(n_classes, n_words, text.width)
+        else:
+            tower = clip.read_text(path, vision)
+            with torch.no_grad():
+                words = tower.token_embedding(torch.tensor(sentences(n_classes)))
+                trunk.prompt_learner.ctx.copy_(words[0, 1 : 1 + options.prompts.n_tokens])
+            del tower.token_embedding  # of 49,408 words few are used
+            self.tower = tower
+        clip.fix(self.tower)
+        self.register_buffer("words", words, persistent=False)
+        self.register_buffer("last", torch.full((n_classes,), n_words - 1), persistent=False)
+        self.enter_phase(0)
+
+    def enter_phase(self, phase: int) -> None:
+        """Train the projection before the prompts' phase."""
+        self.projection_dist.requires_grad = phase < self.from_phase
+
+    def embeddings(self) -> Tensor:
+        """Return the embeddings of the sentences as the prompts make them, (n_classes, out)."""
+        (trunk,) = self._trunk
+        if not trunk.prompted:
+            return self.tower.encode(self.words, self.last)
+        first, *later = trunk.prompt_learner.of_text()
+        return self.tower.encode(clip.replaced(self.words, first), self.last, later)
 
 
 def sentences(n_classes: int) -> list[list[int]]:
@@ -174,15 +328,58 @@ def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
         weights: CLIP's, both towers.
 
     Raises:
-        FerBenchError: If weights do not fit, or a download is asked for.
+        FerBenchError: If weights do not fit, a download is asked for, or the second stage has nothing to start from.
     """
     if weights.source == "timm":
         raise FerBenchError(
             "timm's CLIP has no text tower",
             fix="bring a state dict of CLIP ViT-B/16 and name it in params.yaml (methods.<method>.weights)",
         )
-    head = Head(options, n_classes, weights.path)
-    return Network(OrderedDict(trunk=Trunk(options, weights.path), head=head))
+    if options.prompts is None:
+        head = Head(options, n_classes, weights.path)
+        return Network(OrderedDict(trunk=Trunk(options, weights.path), head=head))
+    trunk = PromptedTrunk(options, weights.path, options.prompts)
+    net = Network(OrderedDict(trunk=trunk, head=PromptedHead(options, n_classes, weights.path, trunk)))
+    for path in files(options, weights):
+        start(net, path)
+    return net
+
+
+def files(options: Options, weights: Weights) -> tuple[Path, ...]:
+    """Return the file of the first stage, where it is read.
+
+    Raises:
+        FerBenchError: If the second stage has nothing to start from.
+    """
+    if options.prompts is None or options.prompts.from_phase > 0 or weights.source == "none":
+        return ()
+    if options.stage1 is None:
+        raise FerBenchError(
+            "CEPrompt's second stage starts from weights of its first, and none are named",
+            fix="train recipe `code` and name a file of its run's folder weights/, or a checkpoint of the released "
+            "first stage, in params.yaml (methods.<method>.options: {stage1: PATH})",
+        )
+    return (Path(options.stage1),)
+
+
+def start(net: nn.Module, path: Path) -> None:
+    """Give the visual tower and its projection the weights of a first stage.
+
+    Args:
+        net: A network of the second stage.
+        path: Weights that a run kept, or a checkpoint of the released code's first stage.
+
+    Raises:
+        FerBenchError: If the file is neither.
+    """
+    given = official.tensors(official.read(path), "state_dict")
+    ours = {name.removeprefix("model."): value for name, value in given.items() if name.startswith("model.")}
+    own = {name: value for name, value in net.state_dict().items() if not name.startswith(LEARNER)}
+    found = brought.matched(
+        own, ours or given, source=str(path), what="CEPrompt's first stage",
+        name_of=str if ours else _name_of, fix="name weights that a run of the first stage kept, or the released ones",
+    )  # fmt: skip
+    net.load_state_dict(found, strict=False)
 
 
 class Loss(nn.Module):
@@ -238,7 +435,7 @@ class Loss(nn.Module):
     def forward(self, model: Any, batch: Batch) -> Tensor:  # noqa: ANN401 - trunk and head are children
         """Return the loss of a batch."""
         of_class, of_patches = model.head.project(model.trunk(batch.inputs))
-        scores = model.head.score(of_class, of_patches, functional.normalize(model.head.text, dim=-1))
+        scores = model.head.score(of_class, of_patches, functional.normalize(model.head.embeddings(), dim=-1))
         losses = functional.cross_entropy(scores, batch.labels, reduction="none", label_smoothing=batch.label_smoothing)
         loss: Tensor = (losses * batch.sample_weights).mean()
         if self.weight > 0:
@@ -260,16 +457,23 @@ RELEASED = official.Released(wrapper=None, name_of=_name_of, of_classes=())
 
 
 def from_official(checkpoint: object) -> dict[str, Tensor]:
-    """Return a checkpoint of the released code's first stage as a state dict of :func:`build`.
+    """Return a checkpoint of the released code as a state dict of :func:`build`, of the stage that it is of.
 
-    It holds the visual tower alone, and nothing in it has an order of classes. Build with CLIP's file: without it the
-    sentences are missing.
+    The first stage's holds the visual tower alone, and nothing in either has an order of classes. Build with CLIP's
+    file: without it the sentences are missing. No file of the second stage was at hand: it is taken to be the first's
+    with the prompts under MaPLe's names, and where it has the text tower or MaPLe's copies of embedded words, they are
+    passed over for CLIP's file's.
     """
+    state = official.tensors(checkpoint, None)
+    second = any(name.startswith("prompt_learner.") for name in state)
     with torch.device("meta"):
-        own = build(Options(), n_classes=len(RELEASED.order), weights=Weights("none")).state_dict()
+        net = build(
+            Options(prompts=Prompts() if second else None), n_classes=len(RELEASED.order), weights=Weights("none")
+        )
     return brought.matched(
-        own, official.tensors(checkpoint, None), source="the checkpoint", what="CEPrompt's first stage",
-        name_of=_name_of, fix="give a file as the released training code of the first stage writes it",
+        net.state_dict(), state, source="the checkpoint", what=f"CEPrompt's {'second' if second else 'first'} stage",
+        name_of=_name_of, fix="give a file as the released training code writes it",
+        left_over=("prompt_learner.token_", "text_encoder.", "logit_scale") if second else (),
     )  # fmt: skip
 
 
@@ -286,13 +490,31 @@ TRAINING = Training(
 CODE = Recipe(
     about="the released code's first stage, from OpenAI's CLIP ViT-B/16",
     departures=(
-        "the first stage alone; the published number is the second's",
+        "the first stage alone; the published number is the second's (`code_stage2`)",
         "one learning rate for all trained blocks, the middle of the code's, which falls by 0.65 with each block",
         "pictures are resized bilinearly, not bicubically; the rate starts at zero: where the code's does was not read",
     ),
     options=Options(),
     weights="weights/clip_vit_b_16.pth",
     training=TRAINING,
+)
+
+STAGE2 = Recipe(
+    about="the released code's second stage: prompts in both towers, from weights of the first stage",
+    departures=(
+        "what is not on record of the prompts is chosen: see the module's description",
+        "batches of 128 and a rate that rises linearly from zero and falls to zero: neither is on record",
+        "the first stage is the one that is named: the code's is the epoch that was best on the test set",
+        "pictures are resized bilinearly, not bicubically",
+    ),
+    options=Options(text_in_test="unit", frozen_blocks=None, distillation=0.0, prompts=Prompts()),
+    weights="weights/clip_vit_b_16.pth",
+    training=dataclasses.replace(
+        TRAINING,
+        phases=(Phase(epochs=10, lr=2e-3, schedule=WarmupCosine(warmup_epochs=2)),),
+        optimizer="sgd",
+        undecayed=(),
+    ),
 )
 
 RECIPES = {
@@ -315,7 +537,33 @@ RECIPES = {
             image_size_px=48,
         ),
     ),
+    "toy_stage2": Recipe(
+        about="both stages of CEPrompt in one training, on small towers from random weights",
+        departures=(
+            "towers of two blocks from random weights, random sentences, no teacher, prompts in both blocks",
+            "pictures of 48 px in patches of 8, the best patch alone, batches of 32, few epochs, higher learning rates",
+            "AdamW in the second stage too, which goes on from the last epoch of the first",
+        ),
+        options=Options(
+            vision=clip.Vision(px=48, patch=8, width=64, depth=2, heads=4, out=64),
+            top=1,
+            text_in_test="unit",
+            frozen_blocks=None,
+            distillation=0.0,
+            prompts=Prompts(depth=2, text=clip.Text(width=64, depth=2, heads=4), from_phase=1),
+        ),
+        training=dataclasses.replace(
+            TRAINING,
+            phases=(
+                Phase(epochs=28, lr=1e-3, schedule=WarmupCosine(warmup_epochs=3)),
+                Phase(epochs=4, lr=1e-2, schedule=WarmupCosine(warmup_epochs=1)),
+            ),
+            batch_size=32,
+            image_size_px=48,
+        ),
+    ),
     "code": CODE,
+    "code_stage2": STAGE2,
     "code_unit_text": dataclasses.replace(
         CODE,
         about="as code, with sentences' embeddings of length one in the test as in training",
@@ -323,4 +571,6 @@ RECIPES = {
     ),
 }
 
-method = Method(title="CEPrompt", recipes=RECIPES, build=build, build_loss=build_loss, from_official=from_official)
+method = Method(
+    title="CEPrompt", recipes=RECIPES, build=build, build_loss=build_loss, from_official=from_official, files=files
+)

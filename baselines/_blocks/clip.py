@@ -109,11 +109,26 @@ class Transformer(nn.Module):
         super().__init__()
         self.resblocks = nn.ModuleList(Block(width, heads, activation) for _ in range(depth))
 
-    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Map (n, t, width) to the same shape."""
-        for block in self.resblocks:
+    def forward(self, tokens: Tensor, mask: Tensor | None = None, prompts: Sequence[Tensor] = ()) -> Tensor:
+        """Map (n, t, width) to the same shape.
+
+        Args:
+            tokens: What enters the first block.
+            mask: What is added to attention's scores.
+            prompts: What stands behind the first token from the second block on, (p, width) for each: before its
+                block, it takes the place of what the block before gave there.
+        """
+        for index, block in enumerate(self.resblocks):
+            if 0 < index <= len(prompts):
+                tokens = replaced(tokens, prompts[index - 1])
             tokens = block(tokens, mask)
         return tokens
+
+
+def replaced(tokens: Tensor, prompt: Tensor) -> Tensor:
+    """Put a prompt (p, width) in the place of the p tokens behind the first of each row of (n, t, width)."""
+    rest = tokens[:, 1 + len(prompt) :]
+    return torch.cat([tokens[:, :1], prompt.expand(len(tokens), -1, -1), rest], dim=1)
 
 
 class VisualTower(nn.Module):
@@ -125,6 +140,7 @@ class VisualTower(nn.Module):
 
     def __init__(self, sizes: Vision) -> None:
         super().__init__()
+        self.n_frozen: int | None = None
         width = sizes.width
         n_tokens = (sizes.px // sizes.patch) ** 2 + 1
         self.class_embedding = nn.Parameter(torch.randn(width) * width**-0.5)
@@ -134,22 +150,86 @@ class VisualTower(nn.Module):
         self.transformer = Transformer(width, sizes.depth, sizes.heads, sizes.activation)
         self.ln_post = nn.LayerNorm(width)
 
+    def prompts(self) -> Sequence[Tensor]:
+        """Return prompts (p, width) for the first blocks: none, where a method does not say otherwise.
+
+        The first is appended to the patches and is none of the tokens returned; later ones take the place of the
+        first patches (:class:`Transformer`).
+        """
+        return ()
+
     def forward(self, images: Tensor) -> Tensor:
         """Map (n, 3, px, px) to (n, 1 + patches, width)."""
         tokens = self.conv1(images).flatten(2).transpose(1, 2)
         tokens = torch.cat([self.class_embedding.expand(len(tokens), 1, -1), tokens], dim=1)
-        return self.ln_post(self.transformer(self.ln_pre(tokens + self.positional_embedding)))  # type: ignore[no-any-return]
+        tokens = tokens + self.positional_embedding
+        n_own, prompts = tokens.shape[1], self.prompts()
+        if prompts:
+            tokens = torch.cat([tokens, prompts[0].expand(len(tokens), -1, -1)], dim=1)
+        return self.ln_post(self.transformer(self.ln_pre(tokens), prompts=prompts[1:])[:, :n_own])  # type: ignore[no-any-return]
 
     def freeze(self, n_blocks: int) -> None:
         """Leave the embeddings, what normalises them and the first blocks as they are."""
+        self.n_frozen = n_blocks
         frozen: Sequence[nn.Module] = (self.conv1, self.ln_pre, *list(self.transformer.resblocks)[:n_blocks])
         for part in frozen:
             part.requires_grad_(requires_grad=False)
         self.class_embedding.requires_grad = False
         self.positional_embedding.requires_grad = False
 
+    def enter_phase(self, phase: int) -> None:  # noqa: ARG002 - the harness's form
+        """Freeze again: the harness sets the whole trunk to trained before."""
+        if self.n_frozen is not None:
+            self.freeze(self.n_frozen)
 
-class TextTower(nn.Module):
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """Sizes of the text tower; the defaults are ViT-B/16's."""
+
+    width: int = N_TEXT_WIDTH
+    depth: int = N_TEXT_DEPTH
+    heads: int = N_TEXT_HEADS
+
+
+class TextEncoder(nn.Module):
+    """The text tower behind its table of words: embedded words to embeddings of texts, not of unit length.
+
+    Args:
+        out: Width of the space that pictures and texts share.
+        activation: See :class:`Vision`.
+        sizes: Its sizes.
+    """
+
+    mask: Tensor
+
+    def __init__(self, out: int = 512, activation: str = "quick", sizes: Text | None = None) -> None:
+        super().__init__()
+        sizes = sizes or Text()
+        self.positional_embedding = nn.Parameter(torch.zeros(N_CONTEXT, sizes.width))
+        self.transformer = Transformer(sizes.width, sizes.depth, sizes.heads, activation)
+        self.ln_final = nn.LayerNorm(sizes.width)
+        self.text_projection = nn.Parameter(torch.randn(sizes.width, out) * sizes.width**-0.5)
+        self.register_buffer(
+            "mask", torch.full((N_CONTEXT, N_CONTEXT), -torch.inf).triu(1), persistent=False
+        )  # a token sees those before it
+
+    def encode(self, tokens: Tensor, last: Tensor, prompts: Sequence[Tensor] = ()) -> Tensor:
+        """Map embedded words (k, t, width), t up to 77, to the states at the last token of each text, (k, out).
+
+        Args:
+            tokens: The words.
+            last: (k,) where each text ends.
+            prompts: For the blocks from the second on (:class:`Transformer`).
+        """
+        n_tokens = tokens.shape[1]
+        mask = self.mask[:n_tokens, :n_tokens].to(tokens.dtype)
+        states = self.ln_final(self.transformer(tokens + self.positional_embedding[:n_tokens], mask, prompts))
+        found: Tensor = states[torch.arange(len(last)), last] @ self.text_projection
+        return found
+
+
+class TextTower(TextEncoder):
     """The text tower: tokens' numbers to embeddings of texts, not of unit length.
 
     Args:
@@ -157,25 +237,21 @@ class TextTower(nn.Module):
         activation: See :class:`Vision`.
     """
 
-    mask: Tensor
-
     def __init__(self, out: int = 512, activation: str = "quick") -> None:
-        super().__init__()
+        super().__init__(out, activation)
         self.token_embedding = nn.Embedding(N_WORDS, N_TEXT_WIDTH)
-        self.positional_embedding = nn.Parameter(torch.zeros(N_CONTEXT, N_TEXT_WIDTH))
-        self.transformer = Transformer(N_TEXT_WIDTH, N_TEXT_DEPTH, N_TEXT_HEADS, activation)
-        self.ln_final = nn.LayerNorm(N_TEXT_WIDTH)
-        self.text_projection = nn.Parameter(torch.zeros(N_TEXT_WIDTH, out))
-        self.register_buffer(
-            "mask", torch.full((N_CONTEXT, N_CONTEXT), -torch.inf).triu(1), persistent=False
-        )  # a token sees those before it
 
     def forward(self, words: Tensor) -> Tensor:
         """Map numbers of tokens (k, 77), filled up with 0, to (k, out): the state at the last token, the largest."""
-        tokens = self.token_embedding(words) + self.positional_embedding
-        tokens = self.ln_final(self.transformer(tokens, self.mask.to(tokens.dtype)))
-        last: Tensor = tokens[torch.arange(len(words)), words.argmax(dim=1)]
-        return last @ self.text_projection
+        return self.encode(self.token_embedding(words), words.argmax(dim=1))
+
+
+def fix(net: nn.Module) -> None:
+    """Turn a network's parameters into buffers that are not kept with its weights: it goes along and is not trained."""
+    for part in net.modules():
+        for name, value in list(part.named_parameters(recurse=False)):
+            delattr(part, name)
+            part.register_buffer(name, value.detach(), persistent=False)
 
 
 def load_visual(tower: nn.Module, path: Path) -> None:
@@ -194,6 +270,21 @@ def load_visual(tower: nn.Module, path: Path) -> None:
     )
 
 
+def read_text(path: Path, vision: Vision) -> TextTower:
+    """Return the text tower of a CLIP file.
+
+    Args:
+        path: The file.
+        vision: The visual tower beside it.
+
+    Raises:
+        FerBenchError: If the file is not CLIP's.
+    """
+    tower = TextTower(vision.out, vision.activation).eval()
+    brought.load(tower, path, what=WHAT, wrapper="state_dict", left_over=("visual.", *LEFT_OVER[:4]))
+    return tower
+
+
 @torch.no_grad()
 def embed_texts(path: Path, words: Sequence[Sequence[int]], vision: Vision) -> Tensor:
     """Return the embeddings that the text tower of a CLIP file gives texts, (k, out).
@@ -206,9 +297,7 @@ def embed_texts(path: Path, words: Sequence[Sequence[int]], vision: Vision) -> T
     Raises:
         FerBenchError: If the file is not CLIP's.
     """
-    tower = TextTower(vision.out, vision.activation).eval()
-    brought.load(tower, path, what=WHAT, wrapper="state_dict", left_over=("visual.", *LEFT_OVER[:4]))
-    return tower(padded(words))  # type: ignore[no-any-return]
+    return read_text(path, vision)(padded(words))  # type: ignore[no-any-return]
 
 
 def padded(words: Sequence[Sequence[int]]) -> Tensor:

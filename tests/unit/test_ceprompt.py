@@ -1,4 +1,4 @@
-"""CEPrompt's first stage: the function of the released code, its text, its teacher, and what is frozen."""
+"""CEPrompt: the first stage's function, text, teacher and frozen blocks; the second's prompts and where it starts."""
 
 import dataclasses
 import sys
@@ -13,6 +13,7 @@ from baselines._blocks import clip
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import EXPRESSIONS
 from fer_bench.method import Weights
+from fer_bench.training.module import RunnerModel
 from fer_bench.training.official import RAFDB
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
@@ -185,3 +186,188 @@ def test_the_recipe_of_the_code_has_its_settings():
     assert (phase.epochs, training.batch_size, phase.schedule.warmup_epochs) == (50, 128, 5)
     of_blocks = FACTS["lr_scales"][:-1]  # the last is the projection's
     assert min(of_blocks) < phase.trunk_lr_factor < max(of_blocks)
+
+
+def stage2(phase=1, path=None, **changes):
+    torch.manual_seed(0)
+    options = dataclasses.replace(ceprompt.RECIPES["toy_stage2"].options, **changes)
+    weights = Weights("none") if path is None else Weights("file", path)
+    net = ceprompt.build(options, n_classes=7, weights=weights).eval()
+    for part in net.modules():
+        if hasattr(part, "enter_phase"):
+            part.enter_phase(phase)
+    return net
+
+
+def test_the_second_stage_trains_what_the_released_code_trains_and_nothing_of_the_towers():
+    recipe = ceprompt.RECIPES["code_stage2"]
+    with torch.device("meta"):
+        net = ceprompt.build(recipe.options, n_classes=7, weights=Weights("none"))
+    trained = {name: p.numel() for name, p in net.named_parameters() if p.requires_grad}
+    assert len(trained) == 27
+    assert sum(trained.values()) == 3_555_072
+    assert all(name.startswith(ceprompt.LEARNER) for name in trained)
+    sizes = [tuple(p.shape) for name, p in net.named_parameters() if p.requires_grad]
+    assert sizes.count((2, 512)) == sizes.count((768, 512)) == sizes.count((768,)) == 9
+    (phase,) = recipe.training.phases
+    assert (recipe.training.optimizer, phase.lr, recipe.training.weight_decay) == ("sgd", 2e-3, 5e-4)
+    assert (phase.epochs, phase.schedule.warmup_epochs, recipe.training.augment) == (10, 2, ("flip",))
+
+
+def test_a_step_of_the_second_stage_moves_every_prompt_and_leaves_both_towers():
+    net = stage2()
+    tower = {name: value.clone() for name, value in net.head.tower.named_buffers()}
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    ceprompt.Loss(ceprompt.RECIPES["toy_stage2"].options)(net.train(), toy_batch()).backward()
+    torch.optim.SGD(net.parameters(), lr=1.0).step()
+    moved = {name for name, value in net.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved == {name for name in before if name.startswith(ceprompt.LEARNER)}
+    assert all(torch.equal(value, tower[name]) for name, value in net.head.tower.named_buffers())
+    assert not list(net.head.tower.parameters())
+
+
+def test_before_its_prompts_come_in_the_second_stage_scores_as_the_first():
+    second = stage2(phase=0)
+    first = ceprompt.build(
+        dataclasses.replace(second.head.options, prompts=None), n_classes=7, weights=Weights("none")
+    ).eval()
+    own = first.state_dict()
+    first.load_state_dict({name: value for name, value in second.state_dict().items() if name in own})
+    first.head.text = second.head.embeddings()
+    images = toy_batch().inputs
+    with torch.no_grad():
+        assert torch.equal(second(images), first(images))
+        assert not torch.equal(stage2(phase=1)(images), first(images))
+
+
+def test_text_prompts_that_are_the_words_they_stand_for_change_no_embedding():
+    net = stage2(prompts=dataclasses.replace(ceprompt.RECIPES["toy_stage2"].options.prompts, depth=1))
+    with torch.no_grad():
+        net.head.words[:] = net.head.words[:1].clone()
+        net.head.words[:, 5] = torch.randn(7, 64)
+        net.trunk.prompt_learner.ctx.copy_(net.head.words[0, 1:3])
+        prompted = net.head.embeddings()
+        net.trunk.enter_phase(0)
+        torch.testing.assert_close(prompted, net.head.embeddings())
+
+
+def test_texts_are_those_of_the_definition_word_by_word():
+    """The last token's state from one head's sums over the tokens before it, in plain loops over blocks."""
+    net = stage2().double()
+    learner, tower = net.trunk.prompt_learner, net.head.tower
+    prompts = [learner.ctx, *learner.compound_prompts_text]
+    found = []
+    with torch.no_grad():
+        for words in net.head.words:
+            states = torch.stack([words[0], *prompts[0], *words[3:]]) + tower.positional_embedding[: len(words)]
+            for index, block in enumerate(tower.transformer.resblocks):
+                if index == 1:
+                    states = torch.stack([states[0], *prompts[1], *states[3:]])
+                states = by_hand(block, states, causal=True)
+            found.append(tower.ln_final(states[-1]) @ tower.text_projection)
+        torch.testing.assert_close(net.head.embeddings(), torch.stack(found))
+
+
+def test_pictures_are_those_of_the_definition_token_by_token():
+    net = stage2().double()
+    learner, trunk = net.trunk.prompt_learner, net.trunk
+    images = toy_batch().inputs.double()
+    with torch.no_grad():
+        first = learner.ctx @ learner.proj.weight.T + learner.proj.bias
+        (to_vision,) = learner.compound_prompt_projections
+        second = learner.compound_prompts_text[0] @ to_vision.weight.T + to_vision.bias
+        found = []
+        for image in trunk.normalise(images):
+            patches = image.unfold(1, 8, 8).unfold(2, 8, 8).permute(1, 2, 0, 3, 4).reshape(36, -1)
+            own = torch.cat([trunk.class_embedding[None], patches @ trunk.conv1.weight.flatten(1).T])
+            states = trunk.ln_pre(torch.cat([own + trunk.positional_embedding, first]))
+            states = by_hand(trunk.transformer.resblocks[0], states, causal=False)
+            states = torch.cat([states[:1], second, states[3:]])
+            states = by_hand(trunk.transformer.resblocks[1], states, causal=False)
+            found.append(trunk.ln_post(states[:37]))
+        torch.testing.assert_close(trunk(images), torch.stack(found))
+
+
+def by_hand(block, states, *, causal):
+    """A block on the tokens (t, width) of one picture or text."""
+    attn, width = block.attn, states.shape[1]
+    queries, keys, values = (block.ln_1(states) @ attn.in_proj_weight.T + attn.in_proj_bias).split(width, dim=1)
+    each = width // attn.num_heads
+    mixed = torch.zeros_like(states)
+    for part in (slice(start, start + each) for start in range(0, width, each)):
+        for token in range(len(states)):
+            seen = slice(token + 1) if causal else slice(None)
+            shares = (keys[seen, part] @ queries[token, part] / each**0.5).softmax(dim=0)
+            mixed[token, part] = shares @ values[seen, part]
+    states = states + attn.out_proj(mixed)
+    inner = block.mlp.c_fc(block.ln_2(states))
+    return states + block.mlp.c_proj(inner * torch.sigmoid(1.702 * inner))
+
+
+@pytest.mark.parametrize("whose", ["a run's", "the released code's"])
+def test_the_second_stage_starts_from_weights_of_the_first(tmp_path, whose):
+    first = ceprompt.build(
+        dataclasses.replace(ceprompt.RECIPES["toy_stage2"].options, prompts=None), n_classes=7, weights=Weights("none")
+    )
+    state, path = first.state_dict(), tmp_path / "stage1.pth"
+    if whose == "a run's":
+        kept = {**{f"model.{name}": value for name, value in state.items()}, "loss.filled": torch.tensor(data=True)}
+        torch.save({"phase": 0, "state_dict": kept}, path)
+    else:
+        torch.save({ceprompt.RELEASED.name_of(name): value for name, value in state.items()}, path)
+    net = stage2()
+    learner = {name: value.clone() for name, value in net.trunk.prompt_learner.state_dict().items()}
+    ceprompt.start(net, path)
+    found = net.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in state.items())
+    assert all(torch.equal(found[ceprompt.LEARNER + name], value) for name, value in learner.items())
+    torch.save(torch.nn.Linear(2, 2).state_dict(), path)
+    with pytest.raises(FerBenchError, match="not the weights of CEPrompt's first stage"):
+        ceprompt.start(net, path)
+
+
+def test_a_second_stage_without_a_first_is_refused_with_what_to_do(tmp_path):
+    options, weights = ceprompt.RECIPES["code_stage2"].options, Weights("file", tmp_path / "clip.pth")
+    with pytest.raises(FerBenchError, match="starts from weights of its first") as raised:
+        ceprompt.files(options, weights)
+    assert "stage1: PATH" in raised.value.fix
+    named = dataclasses.replace(options, stage1="weights/first.pth")
+    assert ceprompt.files(named, weights) == (Path("weights/first.pth"),)
+    assert ceprompt.files(ceprompt.RECIPES["code"].options, weights) == ()
+
+
+def test_a_checkpoint_of_the_second_stage_is_read_by_maples_names():
+    with torch.device("meta"):
+        net = ceprompt.build(ceprompt.RECIPES["code_stage2"].options, n_classes=7, weights=Weights("none"))
+    own = net.state_dict()
+    given = {ceprompt.RELEASED.name_of(name): value for name, value in own.items()}
+    assert {"prompt_learner.ctx", "prompt_learner.proj.weight", "prompt_learner.compound_prompts_text.7"} <= set(given)
+    assert "prompt_learner.compound_prompt_projections.7.bias" in given
+    found = ceprompt.from_official({**given, "prompt_learner.token_prefix": torch.zeros(7, 1, 512)})
+    assert found.keys() == own.keys()
+    del given["prompt_learner.ctx"]
+    with pytest.raises(FerBenchError, match=r"second stage: it lacks prompt_learner\.ctx"):
+        ceprompt.from_official(given)
+
+
+@pytest.mark.slow
+def test_the_second_stages_first_prompts_are_the_words_that_they_stand_for(tmp_path, clip_state, text):
+    path, first = tmp_path / "clip.pth", tmp_path / "first.pth"
+    torch.save({name: value.float() for name, value in clip_state.items()}, path)
+    start = ceprompt.build(ceprompt.Options(), n_classes=7, weights=Weights("file", path))
+    options = dataclasses.replace(ceprompt.RECIPES["code_stage2"].options, stage1=str(first))
+    options = dataclasses.replace(options, prompts=dataclasses.replace(options.prompts, depth=1))
+    torch.save({ceprompt.RELEASED.name_of(name): value for name, value in start.state_dict().items()}, first)
+    net = ceprompt.build(options, n_classes=7, weights=Weights("file", path))
+    with torch.no_grad():
+        torch.testing.assert_close(net.head.embeddings()[OURS], text.float(), atol=1e-4, rtol=1e-4)
+
+
+def test_blocks_that_stay_frozen_stay_so_in_training():
+    options = dataclasses.replace(ceprompt.RECIPES["toy"].options, frozen_blocks=1)
+    training = ceprompt.RECIPES["toy"].training
+    net = ceprompt.build(options, n_classes=7, weights=Weights("none"))
+    RunnerModel(net, training, weights=[torch.ones(7)], loss=None, couples_batch=False)
+    frozen = {name for name, p in net.trunk.named_parameters() if not p.requires_grad}
+    assert {"conv1.weight", "class_embedding", "transformer.resblocks.0.ln_1.weight"} <= frozen
+    assert not any(name.startswith("transformer.resblocks.1.") for name in frozen)
