@@ -125,7 +125,8 @@ def test_the_papers_grids_say_which_files_have_to_be_brought_and_have_each_metho
         if weights in {"none", "timm"}:
             without.add(found.method_of(entry))
             continue
-        brought = [Path(weights), *method.files(recipe.options, Weights("file", Path(weights)))]
+        options = with_options(recipe, choice.options, where=entry).options
+        brought = [Path(weights), *method.files(options, Weights("file", Path(weights)))]
         line = text.index(f"  {entry}: {{")
         beside = text[line : text.index("\n", line)]
         assert all(path.name in beside or "the same two" in beside for path in brought), entry
