@@ -112,7 +112,12 @@ def _files(grid: Params, entry: str) -> list[dict[str, str]]:
         return [_row(f"{entry} weights", error.problem, error.fix)]
     known = card.read(file) if paths and file in registry.names("cards") else None
     found = {path: provenance.sha256_of_file(path) for path in paths}
+    asked = {Path(name).name: digest for name, digest in choice.digests.items()}
     return [
-        _row(f"{entry} weights", f"{path}: {known.said_of(path.name, digest) if known else f'SHA-256 {digest}'}")
+        _row(
+            f"{entry} weights",
+            f"{path}: {known.said_of(path.name, digest) if known else f'SHA-256 {digest}'}",
+            f"methods.{entry}.digests expects {asked[path.name]}" if asked.get(path.name, digest) != digest else "",
+        )
         for path, digest in found.items()
     ]

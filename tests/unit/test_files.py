@@ -1,6 +1,7 @@
 """Files that people bring: digested, recorded, and held to what `params.yaml` and the cards say of them."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,10 @@ def test_a_run_records_its_files_and_says_whether_one_is_the_one_on_record(grid,
 def test_the_file_on_record_bears_the_name_that_recipes_ask_for(method):
     names = {Path(recipe.weights).name for recipe in registry.load("methods", method).recipes.values()}
     assert {file.name for file in card.read(method).files} <= names
+
+
+def test_doctor_says_which_file_is_not_the_one_that_the_grid_asks_for(grid):
+    grid(f"digests: {{face.pth: {sha256(TRUNK)}, landmarks.pth: {'a' * 64}}}, ")
+    rows = json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)
+    fixes = [row["fix"] for row in rows if row["what"] == "conv_cut weights"]
+    assert fixes == ["", f"methods.conv_cut.digests expects {'a' * 64}"]
