@@ -239,6 +239,26 @@ class Phase:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Balanced:
+    """Draw samples with replacement, each class as likely as another; as many as the training part has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepeatFactor:
+    """Repeat every sample of a rare class, ⌈max(1, √(``threshold`` / share of the class))⌉ times in an epoch.
+
+    Attributes:
+        threshold: Share from which on a class is not rare.
+    """
+
+    threshold: float
+
+
+Sampling: TypeAlias = Literal["once"] | Balanced | RepeatFactor
+"""``once``: an epoch has each training sample once. Or a rule that favours rare classes."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Training:
     """How a ``torch.nn.Module`` is trained.
 
@@ -257,6 +277,7 @@ class Training:
         adam_eps: Adam's epsilon (torch: 1e-8, Keras: 1e-7).
         clip_norm: Global norm to which gradients are clipped; None: not clipped.
         label_smoothing: Share of the target spread evenly.
+        sampling: Which samples an epoch has.
         augment: Random changes of the training pictures, in this order.
         augment_before_resize: Likewise, made before, at the size in which the data set was prepared.
     """
@@ -272,6 +293,7 @@ class Training:
     adam_eps: float = 1e-8
     clip_norm: float | None = None
     label_smoothing: float = 0.0
+    sampling: Sampling = "once"
     augment: tuple[Augmentation, ...] = ()
     augment_before_resize: tuple[Augmentation, ...] = ()
 

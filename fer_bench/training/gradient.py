@@ -137,7 +137,7 @@ def _fit(
     open_part = _opener(cell, model)
     fitted = loop.fit(
         model,
-        open_part(cell.parts.train, mirrored="flip" in model.training_settings.augment),
+        open_part(cell.parts.train, trains=True),
         None if cell.parts.select is None else open_part(cell.parts.select),
         n_classes=cell.n_classes,
         seed=cell.seed,
@@ -161,11 +161,19 @@ def _opener(cell: Cell, model: RunnerModel) -> Callable[..., list[Part]]:
     def view(rows: np.ndarray, *, mirrored: bool) -> np.ndarray:
         return features.stored(trunk, trunk_digest, images, rows, side=side, mirrored=mirrored, device=device)
 
-    def open_part(rows: np.ndarray, *, mirrored: bool = False) -> list[Part]:
-        part = Part(images=images, rows=rows, labels=labels[rows], seed=cell.seed, n_draws=pictures.n_draws(training))
+    def open_part(rows: np.ndarray, *, trains: bool = False) -> list[Part]:
+        part = Part(
+            images=images,
+            rows=rows,
+            labels=labels[rows],
+            seed=cell.seed,
+            n_draws=pictures.n_draws(training),
+            sampling=training.sampling if trains else "once",
+        )
         if not any(stored):
             return [part] * len(stored)
-        seen = (view(rows, mirrored=False), view(rows, mirrored=True) if mirrored else None)
+        mirrored = view(rows, mirrored=True) if trains and "flip" in training.augment else None
+        seen = (view(rows, mirrored=False), mirrored)
         return [dataclasses.replace(part, features=seen) if has else part for has in stored]
 
     return open_part

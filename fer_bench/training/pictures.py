@@ -1,7 +1,8 @@
 """Batches of pictures or of stored features, and the random draws that change them.
 
 Every draw belongs to a sample and an epoch, not to a batch or a worker: a run that was killed and goes on, a run on
-another device, and a run with another batch size see the same changes.
+another device, and a run with another batch size see the same changes. Where an epoch may have a sample more than once
+(:mod:`fer_bench.training.sampling`), draws belong to its items.
 """
 
 from collections.abc import Sequence
@@ -15,8 +16,8 @@ from torch.utils.data import Dataset
 
 from fer_bench import seeds
 from fer_bench.arrays import ImageBatch
-from fer_bench.method import Augmentation, Training
-from fer_bench.training import changes
+from fer_bench.method import Augmentation, Sampling, Training
+from fer_bench.training import changes, sampling
 
 N_DRAWS = 5
 """Uniform numbers per sample and epoch: flip, contrast, scale, two shifts. Those of other changes follow."""
@@ -38,6 +39,7 @@ class Part(Dataset[dict[str, torch.Tensor]]):
         features: float16 (n, c, …) features that stand for the pictures, and those of the mirrored pictures.
         epoch: Set before each epoch.
         n_draws: Uniform numbers per sample and epoch, from :func:`n_draws`.
+        sampling: Which samples an epoch has; for a part that trains. Indices, and the part's length, then count items.
     """
 
     images: np.ndarray
@@ -47,18 +49,25 @@ class Part(Dataset[dict[str, torch.Tensor]]):
     features: tuple[np.ndarray, np.ndarray | None] | None = None
     epoch: int = 0
     n_draws: int = N_DRAWS
+    sampling: Sampling = "once"
+    _items: np.ndarray | None = field(default=None, repr=False, init=False)
     _draws: np.ndarray | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Count the items."""
+        self._items = sampling.items(self.sampling, self.labels, seed=self.seed, epoch=self.epoch)
 
     def set_epoch(self, epoch: int) -> None:
         """Renew the draws."""
         self.epoch = epoch
+        self._items = sampling.items(self.sampling, self.labels, seed=self.seed, epoch=epoch)
         fixed = seeds.generator(self.seed, "augment", epoch).random((len(self), N_DRAWS), dtype=np.float32)
         further = seeds.generator(self.seed, "augment further", epoch)
         more = further.random((len(self), self.n_draws - N_DRAWS), dtype=np.float32)
         self._draws = np.hstack([fixed, more])
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.rows) if self._items is None else len(self._items)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         """Return a batch of one."""
@@ -68,6 +77,8 @@ class Part(Dataset[dict[str, torch.Tensor]]):
         """Return a batch: ``inputs``, ``labels``, ``rows`` (positions in the part) and ``draws``."""
         chosen = np.asarray(indices)
         draws = np.ones((len(chosen), self.n_draws), dtype=np.float32) if self._draws is None else self._draws[chosen]
+        if self._items is not None:
+            chosen = self._items[chosen]
         return {
             "inputs": torch.from_numpy(self._inputs(chosen, draws)),
             "labels": torch.from_numpy(self.labels[chosen].astype(np.int64)),
