@@ -32,8 +32,8 @@ What the released code does that is easily missed
     * The student's class feature of length one is drawn to the teacher's feature of whatever length.
     * Sentences' embeddings have length one in training and not in the test (option ``text_in_test``).
     * Pictures are normalised by ImageNet's statistics, not CLIP's.
-    * Embeddings and the first two blocks are frozen. The code's learning rate falls by 0.65 with each block below the
-      last.
+    * Embeddings and the first two blocks are frozen. The learning rate falls by 0.65 with each block: the last has 0.65
+      of the projection's.
     * The upload does not run: the first stage's test, and the second stage's network and engine, stop at names that
       are not defined. Its accuracy is a mean over batches of unlike size. The test set is evaluated every epoch, and
       the second stage starts from the epoch of the first that was best on the test set.
@@ -449,6 +449,15 @@ def build_loss(options: Options, *, labels: np.ndarray, n_classes: int) -> nn.Mo
     return Loss(options)
 
 
+def depth(options: Options, name: str) -> int:
+    """Return the layer of a weight: embeddings, blocks, and what follows them."""
+    block = name.removeprefix("trunk.transformer.resblocks.")
+    if block != name:
+        return 1 + int(block.partition(".")[0])
+    embeds = name.startswith(("trunk.conv1.", "trunk.class_", "trunk.positional_", "trunk.ln_pre."))
+    return 0 if embeds else 1 + options.vision.depth
+
+
 def _name_of(name: str) -> str:
     return name.partition(".")[2]
 
@@ -478,7 +487,7 @@ def from_official(checkpoint: object) -> dict[str, Tensor]:
 
 
 TRAINING = Training(
-    phases=(Phase(epochs=50, lr=1e-4, trunk_lr_factor=0.65**5.5, schedule=WarmupCosine(warmup_epochs=5, end_lr=1e-8)),),
+    phases=(Phase(epochs=50, lr=1e-4, schedule=WarmupCosine(warmup_epochs=5, end_lr=1e-8)),),
     batch_size=128,
     image_size_px=224,
     optimizer="adamw",
@@ -491,12 +500,12 @@ CODE = Recipe(
     about="the released code's first stage, from OpenAI's CLIP ViT-B/16",
     departures=(
         "the first stage alone; the published number is the second's (`code_stage2`)",
-        "one learning rate for all trained blocks, the middle of the code's, which falls by 0.65 with each block",
+        "the last normalisation is trained at the projection's rate, one step above the last block's: not on record",
         "pictures are resized bilinearly, not bicubically; the rate starts at zero: where the code's does was not read",
     ),
     options=Options(),
     weights="weights/clip_vit_b_16.pth",
-    training=TRAINING,
+    training=dataclasses.replace(TRAINING, layer_lr_decay=0.65),
 )
 
 STAGE2 = Recipe(
@@ -523,6 +532,7 @@ RECIPES = {
         departures=(
             "the first stage alone, on a tower of two blocks, random directions instead of sentences, no teacher",
             "pictures of 48 px in patches of 8, batches of 32, few epochs, a higher learning rate, nothing frozen",
+            "one learning rate for all layers",
         ),
         options=Options(
             vision=clip.Vision(px=48, patch=8, width=64, depth=2, heads=4, out=64),
@@ -541,7 +551,8 @@ RECIPES = {
         about="both stages of CEPrompt in one training, on small towers from random weights",
         departures=(
             "towers of two blocks from random weights, random sentences, no teacher, prompts in both blocks",
-            "pictures of 48 px in patches of 8, the best patch alone, batches of 32, few epochs, higher learning rates",
+            "pictures of 48 px in patches of 8, the best patch alone, batches of 16, few epochs",
+            "higher learning rates, one for all layers",
             "AdamW in the second stage too, which goes on from the last epoch of the first",
         ),
         options=Options(
@@ -555,10 +566,10 @@ RECIPES = {
         training=dataclasses.replace(
             TRAINING,
             phases=(
-                Phase(epochs=28, lr=1e-3, schedule=WarmupCosine(warmup_epochs=3)),
+                Phase(epochs=24, lr=1e-3, schedule=WarmupCosine(warmup_epochs=3)),
                 Phase(epochs=4, lr=1e-2, schedule=WarmupCosine(warmup_epochs=1)),
             ),
-            batch_size=32,
+            batch_size=16,
             image_size_px=48,
         ),
     ),
@@ -572,5 +583,11 @@ RECIPES = {
 }
 
 method = Method(
-    title="CEPrompt", recipes=RECIPES, build=build, build_loss=build_loss, from_official=from_official, files=files
+    title="CEPrompt",
+    recipes=RECIPES,
+    build=build,
+    build_loss=build_loss,
+    from_official=from_official,
+    files=files,
+    depth=depth,
 )

@@ -15,6 +15,7 @@ from fer_bench.expressions import EXPRESSIONS
 from fer_bench.method import Weights
 from fer_bench.training.module import RunnerModel
 from fer_bench.training.official import RAFDB
+from fer_bench.training.steps import layers_below
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
 import reference
@@ -184,8 +185,20 @@ def test_the_recipe_of_the_code_has_its_settings():
         "adamw", 1e-4, 5e-4, ("vectors",),
     )  # fmt: skip
     assert (phase.epochs, training.batch_size, phase.schedule.warmup_epochs) == (50, 128, 5)
-    of_blocks = FACTS["lr_scales"][:-1]  # the last is the projection's
-    assert min(of_blocks) < phase.trunk_lr_factor < max(of_blocks)
+    assert phase.trunk_lr_factor == 1
+
+
+def test_rates_fall_with_depth_as_the_released_codes(wordless):
+    training = ceprompt.RECIPES["code"].training
+    model = RunnerModel(
+        wordless, training, weights=[torch.ones(7)], loss=None, couples_batch=False,
+        depth=lambda name: ceprompt.depth(ceprompt.Options(), name),
+    )  # fmt: skip
+    below = layers_below(model)
+    scales = {training.layer_lr_decay ** below[name] for name, p in model.named_parameters() if p.requires_grad}
+    assert sorted(scales) == pytest.approx(FACTS["lr_scales"])
+    assert below["model.head.projection_dist"] == 0
+    assert below["model.trunk.transformer.resblocks.11.ln_1.weight"] == 1
 
 
 def stage2(phase=1, path=None, **changes):
