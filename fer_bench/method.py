@@ -69,6 +69,71 @@ class PaddedCrop:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Crop:
+    """Cut out a square at whole pixels, anywhere: 224 px out of pictures of ``Training.resize_px`` 256.
+
+    Attributes:
+        side_px: Its side.
+    """
+
+    side_px: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResizedCrop:
+    """Cut a rectangle out and resize it to the picture's size, as torchvision's ``RandomResizedCrop``.
+
+    One that does not fit is cut at the border, where torchvision draws again.
+
+    Attributes:
+        area: Smallest and largest share of the picture.
+        aspect: Smallest and largest ratio of width to height; its logarithm is drawn evenly.
+    """
+
+    area: tuple[float, float]
+    aspect: tuple[float, float] = (3 / 4, 4 / 3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grey:
+    """Make the picture grey, in three equal channels (torchvision's ``rgb_to_grayscale``)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jitter:
+    """Change brightness, contrast, saturation and hue in an order that is drawn (torchvision's ``ColorJitter``).
+
+    Attributes:
+        brightness: Largest distance of the factor from 1; 0: left alone. So for the next two.
+        contrast: Likewise.
+        saturation: Likewise.
+        hue: Largest turn to either side, as a share of the circle of colours.
+    """
+
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandAugment:
+    """Make a few changes that timm draws from its list (``rand_augment_transform``), one picture after the other.
+
+    Pictures pass through 8 bits, and through the processor; several times slower than the other changes.
+
+    Attributes:
+        config: timm's text: magnitude, its standard deviation, whether severity rises with it.
+        mean: What comes in from outside, per channel, in [0, 1].
+        bicubic: Interpolate bicubically, instead of by a rule that timm draws.
+    """
+
+    config: str = "rand-m9-mstd0.5-inc1"
+    mean: tuple[float, float, float]
+    bicubic: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sometimes:
     """Make all of some changes, or none.
 
@@ -94,7 +159,9 @@ class Either:
     changes: "tuple[Change, ...]"
 
 
-Change: TypeAlias = Mirror | Noise | Erase | Rotate | PaddedCrop | Sometimes | Either
+Change: TypeAlias = (
+    Mirror | Noise | Erase | Rotate | PaddedCrop | Crop | ResizedCrop | Grey | Jitter | RandAugment | Sometimes | Either
+)
 
 Augmentation: TypeAlias = Literal["flip", "contrast", "crop"] | Change
 """``flip``: mirrored half of the time. ``contrast``: Keras' ``RandomContrast(0.3)``. ``crop``: shifted and scaled. Or a
@@ -238,6 +305,9 @@ class Phase:
         return {rule.watch for rule in rules if isinstance(rule, EarlyStop | Plateau)}
 
 
+Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Balanced:
     """Draw samples with replacement, each class as likely as another; as many as the training part has."""
@@ -265,7 +335,11 @@ class Training:
     Attributes:
         phases: One after the other, each with a new optimiser, on the weights that the one before it ended with.
         batch_size: Samples per step.
-        image_size_px: Side to which pictures are resized, bilinearly, before they enter the trunk.
+        image_size_px: Side to which pictures are resized before they enter the trunk.
+        resize_px: Side to which pictures are resized instead, where ``image_size_px`` are cut out of them: by a
+            :class:`Crop` in ``augment`` of those that train, in the middle of others.
+        interpolation: How pictures are resized: ``bilinear``, without antialiasing, or ``bicubic``, with it, as by
+            Pillow.
         optimizer: ``adam``, ``adamw`` or ``sgd`` (with Nesterov-free momentum 0.9).
         weight_decay: Of the optimiser.
         undecayed: Which weights it spares: ``vectors`` (those of fewer than two dimensions: biases and
@@ -286,6 +360,8 @@ class Training:
     batch_size: int
     image_size_px: int
     optimizer: Literal["adam", "adamw", "sgd"]
+    resize_px: int | None = None
+    interpolation: Interpolation = "bilinear"
     weight_decay: float = 0.0
     undecayed: tuple[str, ...] = ()
     layer_lr_decay: float = 1.0

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from fer_bench.errors import FerBenchError
 from fer_bench.explain import gradcam, purity
 from fer_bench.expressions import expressions
+from fer_bench.method import Training
 from fer_bench.params import Params
 from fer_bench.protocols._parts import stratified
 from fer_bench.tables import predictions
@@ -221,7 +222,7 @@ def _measured(
 
 
 def _gradcam(cell: Cell, model: RunnerModel, rows: np.ndarray) -> tuple[GradCam | str, Maps]:
-    inputs = _Pictures(cell.dataset.images, rows, model.training_settings.image_size_px)
+    inputs = _Pictures(cell.dataset.images, rows, model.training_settings)
     layer = gradcam.find_layer(model.model, inputs[0])
     if isinstance(layer, str):
         return layer, NO_MAPS
@@ -242,8 +243,8 @@ def _gradcam(cell: Cell, model: RunnerModel, rows: np.ndarray) -> tuple[GradCam 
 class _Pictures:
     """Pictures as they enter a network, one at a time."""
 
-    def __init__(self, images: np.ndarray, rows: np.ndarray, side: int) -> None:
-        self.images, self.rows, self.side = images, rows, side
+    def __init__(self, images: np.ndarray, rows: np.ndarray, training: Training) -> None:
+        self.images, self.rows, self.training = images, rows, training
         self.are_pictures = True
 
     def __len__(self) -> int:
@@ -252,7 +253,7 @@ class _Pictures:
     def __getitem__(self, place: int) -> Tensor:
         """Return one picture, (1, 3, side, side)."""
         one = torch.from_numpy(np.array(self.images[self.rows[place]][None]))
-        found: Tensor = pictures.resize(pictures.as_tensor(one.to(_device())), self.side)
+        found: Tensor = pictures.prepare(one.to(_device()), None, self.training)
         return found
 
 
@@ -276,7 +277,7 @@ def _inputs(cell: Cell, model: RunnerModel, rows: np.ndarray) -> "_Pictures | _S
     training, images, trunk = model.training_settings, cell.dataset.images, model.model.trunk
     side, device = training.image_size_px, _device()
     if not features.can_be_stored(training, model.phase):
-        return _Pictures(images, rows, side)
+        return _Pictures(images, rows, training)
     digest = features.digest_of(trunk, images.shape[1:], side=side, device=device)
     reported = cell.parts.report  # all of it: so it lies in the store since the run
     seen = features.stored(trunk, digest, images, reported, side=side, mirrored=False, device=device)

@@ -4,18 +4,44 @@ A change uses the first of the columns that it is given and hands on the rest. W
 the bit.
 """
 
-from collections.abc import Sequence
+import itertools
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
+from timm.data.auto_augment import rand_augment_transform
 from torch import Tensor
 from torch.nn import functional
+from torchvision.transforms import functional as colours
 
 from fer_bench.arrays import ImageBatch
-from fer_bench.method import Change, Either, Erase, Mirror, Noise, PaddedCrop, Rotate, Sometimes
+from fer_bench.method import (
+    Change,
+    Crop,
+    Either,
+    Erase,
+    Grey,
+    Jitter,
+    Mirror,
+    Noise,
+    PaddedCrop,
+    RandAugment,
+    ResizedCrop,
+    Rotate,
+    Sometimes,
+)
 
 _WORD = 0xFFFFFFFF
 _GOLDEN = 0x9E3779B9  # 2³² / φ
 _DRAW_STEPS = 2**24  # of a uniform number in float32
+_N_DRAWS: dict[type, int] = {
+    Mirror: 0, Grey: 0, Rotate: 1, Noise: 2, PaddedCrop: 2, Crop: 2, RandAugment: 2, ResizedCrop: 4, Jitter: 5,
+}  # fmt: skip
+_ORDERS = tuple(itertools.permutations(range(4)))  # of brightness, contrast, saturation, hue
 
 
 def n_draws(change: Change) -> int:
@@ -30,7 +56,7 @@ def n_draws(change: Change) -> int:
         return own + sum(n_draws(each) for each in change.changes)
     if isinstance(change, Erase):
         return 4 + (2 if any(change.std) else 0)
-    return {Mirror: 0, Noise: 2, Rotate: 1, PaddedCrop: 2}[type(change)]
+    return _N_DRAWS[type(change)]
 
 
 def apply(change: Change, images: ImageBatch, draws: Tensor) -> ImageBatch:
@@ -41,21 +67,12 @@ def apply(change: Change, images: ImageBatch, draws: Tensor) -> ImageBatch:
         images: (n, 3, h, w) in [0, 1].
         draws: (n, at least :func:`n_draws`) uniform numbers in [0, 1).
     """
-    if isinstance(change, Sometimes):
-        changed = _where(draws[:, 0] < change.p, _in_turn(change.changes, images, draws[:, 1:]), images)
-    elif isinstance(change, Either):
-        changed = _one_of(change, images, draws)
-    elif isinstance(change, Erase):
-        changed = _erased(change, images, draws)
-    elif isinstance(change, Rotate):
-        changed = _rotated(images, (2 * draws[:, 0] - 1) * change.degrees)
-    elif isinstance(change, PaddedCrop):
-        changed = _shifted(images, draws, round(change.padding * images.shape[-1]))
-    elif isinstance(change, Noise):
-        changed = (images + change.std * normal(draws, images)).clamp(0, 1)
-    else:
-        changed = images.flip(-1)
+    changed: ImageBatch = _HOW[type(change)](change, images, draws)
     return changed
+
+
+def _sometimes(change: Sometimes, images: ImageBatch, draws: Tensor) -> ImageBatch:
+    return _where(draws[:, 0] < change.p, _in_turn(change.changes, images, draws[:, 1:]), images)
 
 
 def _in_turn(changes: Sequence[Change], images: ImageBatch, draws: Tensor) -> ImageBatch:
@@ -103,23 +120,99 @@ def _inside(first: Tensor, length: Tensor, size: int) -> Tensor:
     return (places >= first[:, None]) & (places < (first + length)[:, None])
 
 
-def _rotated(images: ImageBatch, degrees: Tensor) -> ImageBatch:
-    radians = degrees * (torch.pi / 180)
+def _rotated(change: Rotate, images: ImageBatch, draws: Tensor) -> ImageBatch:
+    radians = (2 * draws[:, 0] - 1) * change.degrees * (torch.pi / 180)
     cosine, sine, zero = radians.cos(), radians.sin(), torch.zeros_like(radians)
     theta = torch.stack([torch.stack([cosine, -sine, zero], dim=1), torch.stack([sine, cosine, zero], dim=1)], dim=1)
     grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False)
 
 
-def _shifted(images: ImageBatch, draws: Tensor, border: int) -> ImageBatch:
-    n, _, height, width = images.shape
-    padded = functional.pad(images, (border,) * 4)
-    top, left = (draws[:, :2] * (2 * border + 1)).floor().long().unbind(dim=1)
-    rows = top[:, None] + torch.arange(height, device=draws.device)
-    columns = left[:, None] + torch.arange(width, device=draws.device)
+def _noisy(change: Noise, images: ImageBatch, draws: Tensor) -> ImageBatch:
+    return (images + change.std * normal(draws, images)).clamp(0, 1)
+
+
+def _shifted(change: PaddedCrop, images: ImageBatch, draws: Tensor) -> ImageBatch:
+    border = round(change.padding * images.shape[-1])
+    return _cut(functional.pad(images, (border,) * 4), draws, images.shape[-1])
+
+
+def _cut(images: ImageBatch, draws: Tensor, side: int) -> ImageBatch:
+    """Cut a square of (side, side) out of each picture, which is square too."""
+    n, room = len(images), images.shape[-1] - side
+    top, left = (draws[:, :2] * (room + 1)).floor().long().unbind(dim=1)
+    rows = top[:, None] + torch.arange(side, device=draws.device)
+    columns = left[:, None] + torch.arange(side, device=draws.device)
     each = torch.arange(n, device=draws.device)[:, None, None]
     # advanced indices around a slice come first: (n, h, w, c)
-    return padded[each, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    return images[each, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _resized_crop(change: ResizedCrop, images: ImageBatch, draws: Tensor) -> ImageBatch:
+    height, width = images.shape[-2:]
+    low, high = change.area
+    area = (low + (high - low) * draws[:, 0]) * height * width
+    bounds = torch.tensor(change.aspect, device=draws.device).log()
+    aspect = (bounds[0] + (bounds[1] - bounds[0]) * draws[:, 1]).exp()
+    wide = (area * aspect).sqrt().round().clamp(1, width)
+    tall = (area / aspect).sqrt().round().clamp(1, height)
+    top, left = (draws[:, 2] * (height - tall + 1)).floor(), (draws[:, 3] * (width - wide + 1)).floor()
+    y, x = _places(top, tall, height), _places(left, wide, width)
+    n = len(images)
+    grid = torch.stack([x[:, None, :].expand(n, height, width), y[:, :, None].expand(n, height, width)], dim=-1)
+    return functional.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _places(first: Tensor, length: Tensor, size: int) -> Tensor:
+    """Return where (n, size) pixels of a resized stretch lie in the picture, from -1 to 1; none lies outside it."""
+    pixels = (torch.arange(size, device=first.device) + 0.5) * (length[:, None] / size) - 0.5
+    inside = torch.minimum(pixels.clamp(min=0), length[:, None] - 1)
+    return (2 * (first[:, None] + inside) + 1) / size - 1
+
+
+def _all_jittered(change: Jitter, images: ImageBatch, draws: Tensor) -> ImageBatch:
+    return torch.stack([_jittered(change, *one) for one in zip(images, draws.tolist(), strict=True)])
+
+
+def _jittered(change: Jitter, image: Tensor, draws: Sequence[float]) -> Tensor:
+    order = _ORDERS[int(draws[0] * len(_ORDERS))]
+    most = (change.brightness, change.contrast, change.saturation, change.hue)
+    make = (colours.adjust_brightness, colours.adjust_contrast, colours.adjust_saturation, colours.adjust_hue)
+    for which in order:
+        moved = (2 * draws[1 + which] - 1) * most[which]
+        if most[which] > 0:
+            image = make[which](image, moved if which == len(make) - 1 else max(1 + moved, 0.0))
+    return image
+
+
+def _by_timm(change: RandAugment, images: ImageBatch, draws: Tensor) -> ImageBatch:
+    height = images.shape[-2]
+    settings = {
+        "translate_const": int(height * 0.45),  # timm's, though its list moves by shares
+        "img_mean": tuple(min(255, round(255 * value)) for value in change.mean),
+        **({"interpolation": Image.Resampling.BICUBIC} if change.bicubic else {}),
+    }
+    transform = rand_augment_transform(change.config, settings)
+    pixels = (images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    found = []
+    for one, (first, second) in zip(pixels, (draws[:, :2] * _DRAW_STEPS).long().tolist(), strict=True):
+        with _seeded(first, second):
+            found.append(np.asarray(transform(Image.fromarray(one))))
+    changed = torch.from_numpy(np.stack(found)).to(images.device).permute(0, 3, 1, 2)
+    return changed.to(images.dtype).div(255)
+
+
+@contextmanager
+def _seeded(first: int, second: int) -> Iterator[None]:
+    """Seed the global generators that timm draws from, and leave them as they were found."""
+    before, before_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - timm's
+    random.seed(first * _DRAW_STEPS + second)
+    np.random.seed([first, second])  # noqa: NPY002
+    try:
+        yield
+    finally:
+        random.setstate(before)
+        np.random.set_state(before_numpy)  # noqa: NPY002
 
 
 def normal(draws: Tensor, like: Tensor) -> Tensor:
@@ -146,3 +239,19 @@ def _mixed(word: Tensor) -> Tensor:
     word = ((word ^ (word >> 16)) * 0x7FEB352D) & _WORD
     word = ((word ^ (word >> 15)) * 0x846CA68B) & _WORD
     return word ^ (word >> 16)
+
+
+_HOW: dict[type, Callable[[Any, Tensor, Tensor], Tensor]] = {
+    Mirror: lambda _change, images, _draws: images.flip(-1),
+    Noise: _noisy,
+    Erase: _erased,
+    Rotate: _rotated,
+    PaddedCrop: _shifted,
+    Crop: lambda change, images, draws: _cut(images, draws, change.side_px),
+    ResizedCrop: _resized_crop,
+    Grey: lambda _change, images, _draws: colours.rgb_to_grayscale(images, num_output_channels=3),
+    Jitter: _all_jittered,
+    RandAugment: _by_timm,
+    Sometimes: _sometimes,
+    Either: _one_of,
+}

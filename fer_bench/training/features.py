@@ -26,10 +26,12 @@ _BATCH = 16  # larger batches leave the processor's caches: half as fast
 def can_be_stored(training: Training, phase: int) -> bool:
     """Whether features can stand for pictures in a phase.
 
-    So they can if no phase up to this one trains the trunk, and pictures are changed by mirroring alone.
+    So they can if no phase up to this one trains the trunk, and pictures are resized bilinearly and changed by
+    mirroring alone.
     """
     untouched = all(each.trunk == "frozen" for each in training.phases[: phase + 1])
-    return untouched and {*training.augment, *training.augment_before_resize} <= {"flip"}
+    resized = training.interpolation == "bilinear" and training.resize_px is None
+    return untouched and resized and {*training.augment, *training.augment_before_resize} <= {"flip"}
 
 
 @torch.no_grad()

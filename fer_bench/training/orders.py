@@ -256,8 +256,8 @@ def _part(cell: Cell, model: RunnerModel, rows: np.ndarray, device: torch.device
 @torch.no_grad()
 def _trunk_moved(model: RunnerModel, images: np.ndarray, device: torch.device) -> float:
     trunk = model.eval().model.trunk
-    prepared = pictures.as_tensor(torch.from_numpy(np.ascontiguousarray(images)).to(device))
-    prepared = pictures.resize(prepared, model.training_settings.image_size_px)
+    asked = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+    prepared = pictures.prepare(asked, None, model.training_settings)
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
         together = trunk(prepared)
         alone = torch.cat([trunk(prepared[row : row + 1]) for row in range(len(prepared))])

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from fer_bench import seeds
 from fer_bench.arrays import ImageBatch
-from fer_bench.method import Augmentation, Sampling, Training
+from fer_bench.method import Augmentation, Interpolation, Sampling, Training
 from fer_bench.training import changes, sampling
 
 N_DRAWS = 5
@@ -109,10 +109,16 @@ def as_tensor(images: torch.Tensor) -> ImageBatch:
     return images.permute(0, 3, 1, 2).to(torch.float32).div(255)
 
 
-def resize(images: ImageBatch, side: int) -> ImageBatch:
-    """Resize to ``side`` × ``side`` px, bilinearly without antialiasing (Keras ``Resizing``, OpenCV's default)."""
+def resize(images: ImageBatch, side: int, interpolation: Interpolation = "bilinear") -> ImageBatch:
+    """Resize to ``side`` × ``side`` px.
+
+    ``bilinear`` is without antialiasing (Keras ``Resizing``, OpenCV's default), ``bicubic`` with it (Pillow's).
+    """
     if images.shape[-2:] == (side, side):
         return images
+    if interpolation == "bicubic":
+        found = functional.interpolate(images, size=(side, side), mode="bicubic", align_corners=False, antialias=True)
+        return found.clamp(0, 1)  # it overshoots at edges
     return functional.interpolate(images, size=(side, side), mode="bilinear", align_corners=False)
 
 
@@ -134,10 +140,17 @@ def prepare(images: torch.Tensor, draws: torch.Tensor | None, training: Training
         training: The recipe's settings.
     """
     found = as_tensor(images)
+    side = training.resize_px or training.image_size_px
     if draws is None:
-        return resize(found, training.image_size_px)
-    found = resize(augment(found, draws, training.augment_before_resize), training.image_size_px)
+        return _middle(resize(found, side, training.interpolation), training.image_size_px)
+    found = augment(found, draws, training.augment_before_resize)
+    found = resize(found, side, training.interpolation)
     return augment(found, draws, training.augment, first=_first_of(training.augment_before_resize, N_DRAWS))
+
+
+def _middle(images: ImageBatch, side: int) -> ImageBatch:
+    first = (images.shape[-1] - side) // 2
+    return images[..., first : first + side, first : first + side]
 
 
 def augment(
@@ -152,7 +165,7 @@ def augment(
         first: Column of the first number that a :data:`fer_bench.method.Change` of these uses.
 
     Returns:
-        Pictures of the same shape.
+        Pictures of the same shape, but for :class:`fer_bench.method.Crop`.
     """
     for change in asked:
         if not isinstance(change, str):

@@ -1,12 +1,29 @@
 """Random changes as functions of a sample's draws."""
 
 import math
+import random
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torchvision.transforms import functional as colours
 
-from fer_bench.method import Either, Erase, Mirror, Noise, PaddedCrop, Rotate, Sometimes, Training
+from fer_bench.method import (
+    Crop,
+    Either,
+    Erase,
+    Grey,
+    Jitter,
+    Mirror,
+    Noise,
+    PaddedCrop,
+    RandAugment,
+    ResizedCrop,
+    Rotate,
+    Sometimes,
+    Training,
+)
 from fer_bench.training import changes, pictures
 
 MEAN = (0.485, 0.456, 0.406)
@@ -17,6 +34,10 @@ ALL = [
     Erase(area=(0.02, 0.25), mean=MEAN, std=(0.2, 0.2, 0.2)),
     Rotate(degrees=20),
     PaddedCrop(padding=1 / 7),
+    ResizedCrop(area=(0.5, 1.0)),
+    Grey(),
+    Jitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),
+    RandAugment(mean=MEAN, bicubic=True),
     Sometimes(p=0.5, changes=(Rotate(degrees=20), PaddedCrop(padding=1 / 7))),
     Either(p=0.5, changes=(Mirror(), Noise(std=0.05))),
 ]
@@ -130,3 +151,70 @@ def test_what_is_changed_before_the_resize_is_changed_at_the_size_of_the_data(rn
     assert found[0, 0, 0, 0] == 1
     assert found[0, 0, 7, 7] == 0
     assert torch.unique(found).numel() > 2
+
+
+def test_a_resized_crop_is_the_resized_rectangle(faces):
+    change = ResizedCrop(area=(0.25, 0.25), aspect=(1, 1))
+    draws = torch.tensor([[0.5, 0.5, 0.3, 0.9]]).expand(6, -1)
+    top, left = 3, 11  # a square of 12 px; 13 places, the draws' share of them rounded down
+    expected = torch.nn.functional.interpolate(faces[..., top : top + 12, left : left + 12], size=24, mode="bilinear")
+    assert torch.allclose(changes.apply(change, faces, draws), expected, atol=1e-5)
+
+
+def test_the_whole_picture_cut_out_is_the_picture(faces):
+    change = ResizedCrop(area=(1.0, 1.0), aspect=(1, 1))
+    assert torch.allclose(changes.apply(change, faces, torch.rand(6, 4)), faces, atol=1e-5)
+
+
+@pytest.mark.parametrize(("draws", "place"), [((0.0, 0.0), (0, 0)), ((0.999, 0.5), (8, 4))])
+def test_a_crop_lies_where_it_was_drawn(faces, draws, place):
+    found = changes.apply(Crop(side_px=16), faces, torch.tensor([draws]).expand(6, -1))
+    top, left = place
+    assert torch.equal(found, faces[..., top : top + 16, left : left + 16])
+
+
+def test_grey_pictures_have_three_equal_channels_and_stay_as_they_are(faces):
+    grey = changes.apply(Grey(), faces, torch.rand(6, 0))
+    assert torch.equal(grey[:, 0], grey[:, 2])
+    assert torch.allclose(changes.apply(Grey(), grey, torch.rand(6, 0)), grey, atol=1e-3)
+
+
+def test_jitter_is_torchvisions_with_the_factors_that_were_drawn(faces):
+    change = Jitter(brightness=0.4, contrast=0.2, hue=0.1)
+    draws = torch.tensor([[0.0, 0.75, 0.25, 0.9, 0.5 + 0.25]]).expand(6, -1)  # in the order of the names
+    expected = colours.adjust_hue(colours.adjust_contrast(colours.adjust_brightness(faces, 1.2), 0.9), 0.05)
+    assert torch.allclose(changes.apply(change, faces, draws), expected, atol=1e-5)
+
+
+def test_jitter_leaves_grey_pictures_grey_and_valid(rng):
+    grey = torch.from_numpy(rng.random((4, 1, 16, 16), dtype=np.float32)).expand(-1, 3, -1, -1)
+    change = Jitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
+    found = changes.apply(change, grey, drawn(rng, change, 4))
+    assert torch.allclose(found[:, 0], found[:, 1], atol=1e-3)
+    assert found.min() >= 0
+    assert found.max() <= 1
+
+
+def test_timms_changes_leave_the_global_generators_as_they_were(faces):
+    random.seed(1)
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
+    found = changes.apply(RandAugment(mean=MEAN), faces, torch.full((6, 2), 0.3))
+    after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
+    assert after == before
+    assert not torch.equal(found, faces)
+
+
+def test_pictures_that_are_cut_out_of_larger_ones_are_cut_in_the_middle_when_predicting(rng):
+    settings = Training(
+        phases=(), batch_size=2, image_size_px=8, resize_px=12, optimizer="adam", augment=(Crop(side_px=8),),
+    )  # fmt: skip
+    images = torch.from_numpy(rng.integers(0, 256, (2, 12, 12, 3), dtype=np.uint8))
+    assert torch.equal(pictures.prepare(images, None, settings), pictures.as_tensor(images)[..., 2:10, 2:10])
+    assert pictures.prepare(images, torch.rand(2, pictures.n_draws(settings)), settings).shape == (2, 3, 8, 8)
+
+
+def test_bicubic_resizing_is_pillows(rng):
+    image = rng.integers(90, 166, (30, 30, 3), dtype=np.uint8)  # nothing overshoots 8 bits between Pillow's passes
+    expected = np.asarray(Image.fromarray(image).resize((20, 20), Image.Resampling.BICUBIC))
+    found = pictures.resize(pictures.as_tensor(torch.from_numpy(image[None])), 20, "bicubic")
+    assert np.abs(found[0].permute(1, 2, 0).numpy() * 255 - expected).max() < 1.5
