@@ -551,7 +551,7 @@ RECIPES = {
         about="both stages of CEPrompt in one training, on small towers from random weights",
         departures=(
             "towers of two blocks from random weights, random sentences, no teacher, prompts in both blocks",
-            "pictures of 48 px in patches of 8, the best patch alone, batches of 16, few epochs",
+            "pictures of 48 px in patches of 8, the best patch alone, batches of 32, few epochs",
             "higher learning rates, one for all layers",
             "AdamW in the second stage too, which goes on from the last epoch of the first",
         ),
@@ -566,10 +566,10 @@ RECIPES = {
         training=dataclasses.replace(
             TRAINING,
             phases=(
-                Phase(epochs=24, lr=1e-3, schedule=WarmupCosine(warmup_epochs=3)),
+                Phase(epochs=28, lr=1e-3, schedule=WarmupCosine(warmup_epochs=3)),
                 Phase(epochs=4, lr=1e-2, schedule=WarmupCosine(warmup_epochs=1)),
             ),
-            batch_size=16,
+            batch_size=32,
             image_size_px=48,
         ),
     ),

@@ -1,6 +1,7 @@
 """CEPrompt: the first stage's function, text, teacher and frozen blocks; the second's prompts and where it starts."""
 
 import dataclasses
+import math
 import sys
 from pathlib import Path
 
@@ -384,3 +385,16 @@ def test_blocks_that_stay_frozen_stay_so_in_training():
     frozen = {name for name, p in net.trunk.named_parameters() if not p.requires_grad}
     assert {"conv1.weight", "class_embedding", "transformer.resblocks.0.ln_1.weight"} <= frozen
     assert not any(name.startswith("transformer.resblocks.1.") for name in frozen)
+
+
+def test_prompts_alone_bring_the_loss_below_that_of_equal_scores():
+    net = stage2().train()
+    loss = ceprompt.Loss(ceprompt.RECIPES["toy_stage2"].options)
+    optimizer = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], lr=1e-2)
+    found = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        found.append(loss(net, toy_batch()))
+        found[-1].backward()
+        optimizer.step()
+    assert found[0] > math.log(7) > found[-1]
