@@ -22,8 +22,6 @@ What the released code does that is easily missed
 Departures of ours
     Each recipe names its own. Throughout:
 
-    * Sampling with repetition is not done: an epoch has each picture once. The repeat factor weighs a picture's loss
-      instead (option ``repeats``), which has the same expectation.
     * What validates is the protocol's part that selects. Seeds are fixed.
 """
 
@@ -43,7 +41,22 @@ from baselines._blocks.ir50 import CHANNELS, IR50, UNITS
 from baselines._blocks.normalise import Normalise
 from baselines._blocks.resnet import IMAGENET_MEAN, IMAGENET_STD
 from fer_bench.errors import FerBenchError
-from fer_bench.method import Batch, Erase, Method, Phase, Recipe, Rotate, Sometimes, Training, WarmupCosine, Weights
+from fer_bench.method import (
+    Batch,
+    Erase,
+    Grey,
+    Jitter,
+    Method,
+    Phase,
+    Recipe,
+    RepeatFactor,
+    ResizedCrop,
+    Rotate,
+    Sometimes,
+    Training,
+    WarmupCosine,
+    Weights,
+)
 from fer_bench.training import official
 
 ORDER = ("anger", "disgust", "fear", "sadness", "happiness", "surprise", "neutral")
@@ -67,7 +80,8 @@ class Options:
         scale: What the attention's scale is the root of: width of a ``head`` (released code), or of the ``token``, as
             the transformer's weights were trained.
         zero_head: Start the linear head at zero.
-        repeats: Weigh each picture's loss by the factor by which the released sampler repeats its class.
+        repeats: Weigh each picture's loss by the factor by which the released sampler repeats its class; for training
+            that has each picture once an epoch.
         transformer: File of the transformer's weights, timm's of 2020, read where the face network's are read from a
             file; None: it starts from random weights.
     """
@@ -82,7 +96,7 @@ class Options:
     keep: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 0.9, 0.9, 0.9, 0.9)
     scale: Literal["head", "token"] = "head"
     zero_head: bool = True
-    repeats: bool = True
+    repeats: bool = False
     transformer: str | None = None
 
 
@@ -363,21 +377,18 @@ def from_official(checkpoint: object) -> dict[str, Tensor]:
 TRAINING = Training(
     phases=(Phase(epochs=40, lr=1e-3, schedule="cosine"),), batch_size=128, image_size_px=112, optimizer="sgd",
     weight_decay=5e-4, undecayed=("pos_embed", "cls_token"), clip_norm=10.0,
+    sampling=RepeatFactor(threshold=RARE),
     augment=(
-        Sometimes(p=0.5, changes=(Rotate(degrees=6),)), "crop", "flip",
-        Sometimes(
-            p=0.5, changes=(Erase(area=(0.02, 1 / 3), aspect=(0.3, 1 / 0.3), mean=IMAGENET_MEAN, std=IMAGENET_STD),)
-        ),
+        Sometimes(p=0.5, changes=(Rotate(degrees=6),)), ResizedCrop(area=(0.8, 1.0), aspect=(1.0, 1.0)), "flip",
+        Sometimes(p=0.2, changes=(Grey(),)),
+        Sometimes(p=0.8, changes=(Jitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),)),
+        Sometimes(p=0.5, changes=(Erase(area=(0.02, 0.33), mean=IMAGENET_MEAN, std=IMAGENET_STD),)),
     ),
 )  # fmt: skip
 
 CODE = Recipe(
     about="the released code for RAF-DB: IR-50 trained on faces (MS-Celeb-1M), timm's transformer of 2020",
-    departures=(
-        "no random grey pictures and no colour jitter; crops are those of this project, not of 0.8 to 1 of the area",
-        "rare classes weigh more instead of being repeated",
-        "an erased area has mmcv's default bounds, and noise of ImageNet's deviation",
-    ),
+    departures=("pictures are turned and cropped at 112 px, the code's at their own 224",),
     options=Options(transformer="weights/vit_small_p16_224-15ec54c9.pth"),
     weights="weights/backbone_ir50_ms1m_epoch120.pth",
     training=TRAINING,
@@ -401,6 +412,7 @@ RECIPES = {
             optimizer="adam",
             batch_size=32,
             image_size_px=48,
+            sampling="once",
             augment=("flip",),
         ),
     ),

@@ -23,10 +23,9 @@ What the released code does that is easily missed
 Departures of ours
     Each recipe names its own. Throughout:
 
-    * Classes are not drawn evenly: an epoch has each picture once. A class that is rare is absent from many batches,
-      and skipping those would leave little to train on; ``small_classes`` says what is done. What cannot be computed
-      is left out: a branch that would soften the labels of an absent class has none to soften, and the cosines to an
-      absent class count as the smallest of the row.
+    * Where batches in which a class is short are used (``small_classes``), what cannot be computed is left out: a
+      branch that would soften the labels of an absent class has none to soften, and the cosines to an absent class
+      count as the smallest of the row.
     * The stages of the learning rates are phases, each with a new optimiser.
     * The authors' file of weights has names of their training. Where you trust it: ``torch.save({name.partition(
       "feat_net.")[2]: value for name, value in torch.load("mv_epoch_17.pt")["state_dict"].items() if "feat_net." in
@@ -52,7 +51,19 @@ from torch.nn import functional
 from baselines._blocks import resnet, settings
 from baselines._blocks.normalise import Normalise
 from fer_bench.expressions import expressions
-from fer_bench.method import Batch, Erase, Method, Phase, Recipe, Sometimes, Training, WarmupCosine, Weights
+from fer_bench.method import (
+    Balanced,
+    Batch,
+    Crop,
+    Erase,
+    Method,
+    Phase,
+    Recipe,
+    Sometimes,
+    Training,
+    WarmupCosine,
+    Weights,
+)
 from fer_bench.training import official
 from fer_bench.training.module import cross_entropy
 from fer_bench.training.weights import create_backbone
@@ -422,9 +433,9 @@ RATES = (
 
 TRAINING = Training(
     phases=tuple(Phase(epochs=n, lr=lr, trunk_lr_factor=of_trunk / lr) for n, of_trunk, lr in RATES), batch_size=72,
-    image_size_px=224, optimizer="adam", weight_decay=1e-4,
+    image_size_px=224, resize_px=256, optimizer="adam", weight_decay=1e-4, sampling=Balanced(),
     augment=(
-        "crop", "flip", Sometimes(p=0.5, changes=(Erase(area=(0.02, 0.25), mean=HALF),)),
+        Crop(side_px=224), "flip", Sometimes(p=0.5, changes=(Erase(area=(0.02, 0.25), mean=HALF),)),
         Sometimes(p=0.25, changes=(settings.NOISE,)),
     ),
 )  # fmt: skip
@@ -432,9 +443,8 @@ TRAINING = Training(
 CODE = Recipe(
     about="the released code with its comment for RAF-DB, from a ResNet-18 trained on faces (MS-Celeb-1M)",
     departures=(
-        "classes are not drawn evenly",
         "each stage of the rates has a new optimiser",
-        "crops are those of this project, not of 224 px out of 256; noise has variance 30 of 255 grey levels",
+        "noise has variance 30 of 255 grey levels",
     ),
     options=Options(),
     weights="weights/mv_epoch_17.pth",
@@ -462,6 +472,8 @@ RECIPES = {
             phases=(Phase(epochs=8, lr=2e-3, schedule=WarmupCosine(warmup_epochs=0.5)),),
             batch_size=48,
             image_size_px=48,
+            resize_px=None,
+            sampling="once",
             augment=("flip",),
         ),
     ),

@@ -35,7 +35,18 @@ from torch.nn import functional
 from baselines._blocks import resnet
 from baselines._blocks.class_maps import Head, disagreement
 from baselines._blocks.normalise import Normalise
-from fer_bench.method import Batch, Erase, Method, Phase, Recipe, Sometimes, Training, WarmupCosine, Weights
+from fer_bench.method import (
+    Batch,
+    Erase,
+    Method,
+    Phase,
+    RandAugment,
+    Recipe,
+    Sometimes,
+    Training,
+    WarmupCosine,
+    Weights,
+)
 from fer_bench.training import module, official
 from fer_bench.training.weights import create_backbone
 
@@ -240,10 +251,9 @@ N_STEPS, N_WARMUP, N_EPOCH = 60_000, 2_000, 384  # steps; an epoch of RAF-DB in 
 CODE = Recipe(
     about="the released code: Swin-T trained on faces (MS-Celeb-1M), 112 px",
     departures=(
-        "no RandAugment; pictures are resized bilinearly, not bicubically",
+        "pictures of the test are resized bicubically, as those of training; the code's are bilinearly",
         "60,000 steps are 156 epochs of RAF-DB, and 2,000 steps of warm-up 5.2 of them, whatever the data set",
-        "the rate starts and ends at zero: where the code's does is not on record",
-        "an erased area has timm's default bounds",
+        "the cosine starts where warm-up ends: where the code's does was not read",
     ),
     options=Options(),
     weights="weights/start_0.pt",
@@ -251,11 +261,14 @@ CODE = Recipe(
         phases=(
             Phase(
                 epochs=round(N_STEPS / N_EPOCH), lr=5e-4 * 32 / 512,
-                schedule=WarmupCosine(warmup_epochs=N_WARMUP / N_EPOCH),
+                schedule=WarmupCosine(
+                    warmup_epochs=N_WARMUP / N_EPOCH, start_lr=5e-7 * 32 / 512, end_lr=5e-6 * 32 / 512
+                ),
             ),
         ),
-        batch_size=32, image_size_px=112, optimizer="adamw", weight_decay=0.05, clip_norm=5.0,
+        batch_size=32, image_size_px=112, interpolation="bicubic", optimizer="adamw", weight_decay=0.05, clip_norm=5.0,
         augment=(
+            "flip", RandAugment(mean=HALF, bicubic=True),  # timm's create_transform, which flips unasked
             Sometimes(p=0.25, changes=(Erase(area=(0.02, 1 / 3), aspect=(0.3, 1 / 0.3), mean=HALF, std=HALF),)),
         ),
     ),
@@ -273,6 +286,7 @@ RECIPES = {
             CODE.training or Training(phases=(), batch_size=32, image_size_px=48, optimizer="adamw"),
             phases=(Phase(epochs=8, lr=2e-3, schedule=WarmupCosine(warmup_epochs=0.5)),),
             image_size_px=48,
+            interpolation="bilinear",
             augment=(),
         ),
     ),

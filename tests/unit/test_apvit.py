@@ -11,7 +11,7 @@ import torch
 from baselines import apvit
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import EXPRESSIONS
-from fer_bench.method import Weights
+from fer_bench.method import RepeatFactor, Weights
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
 import reference
@@ -109,7 +109,7 @@ def test_a_head_that_starts_at_zero_gives_no_logits():
 
 def test_rare_classes_weigh_as_often_as_they_are_repeated():
     labels = np.repeat(np.arange(2), [90, 10])  # √(0.15 / 0.1) = 1.22, rounded up to 2; mean 1.1
-    loss = apvit.build_loss(apvit.Options(), labels=labels, n_classes=2)
+    loss = apvit.build_loss(apvit.Options(repeats=True), labels=labels, n_classes=2)
     assert loss.factors.tolist() == pytest.approx([1 / 1.1, 2 / 1.1])
     equal = apvit.build_loss(apvit.Options(repeats=False), labels=labels, n_classes=2)
     assert equal.factors.tolist() == [1, 1]
@@ -136,3 +136,10 @@ def test_the_recipe_of_the_code_has_its_settings():
     (phase,) = training.phases
     assert (training.optimizer, phase.lr, training.weight_decay, training.batch_size) == ("sgd", 1e-3, 5e-4, 128)
     assert (phase.epochs, phase.schedule, training.clip_norm) == (40, "cosine", 10.0)
+    assert training.sampling == RepeatFactor(threshold=0.15)
+    assert not apvit.RECIPES["code"].options.repeats  # or rare classes would count twice
+
+
+def test_the_toy_has_each_picture_once_and_mirrored_alone():
+    training = apvit.RECIPES["toy"].training
+    assert (training.sampling, training.augment, training.interpolation) == ("once", ("flip",), "bilinear")

@@ -10,7 +10,7 @@ import torch
 
 from baselines import dmue
 from baselines._blocks import resnet
-from fer_bench.method import Weights
+from fer_bench.method import Balanced, Weights
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
 import reference
@@ -170,3 +170,9 @@ def test_the_rates_are_the_released_codes():
     assert sum(phase.epochs for phase in training.phases) == 36
     assert [round(phase.lr * phase.trunk_lr_factor, 9) for phase in training.phases][:3] == [1e-4, 1e-4, 5e-5]
     assert (training.optimizer, training.weight_decay, training.batch_size) == ("adam", 1e-4, 72)
+    assert (training.sampling, training.resize_px) == (Balanced(), 256)
+
+
+def test_the_toy_has_each_picture_once_and_whole():
+    training = dmue.RECIPES["toy"].training
+    assert (training.sampling, training.resize_px, training.augment) == ("once", None, ("flip",))

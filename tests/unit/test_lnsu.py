@@ -95,3 +95,10 @@ def test_the_recipe_of_the_code_has_its_settings():
     (phase,) = training.phases
     assert (training.optimizer, phase.lr, training.weight_decay) == ("adamw", 3.125e-5, 0.05)
     assert (phase.epochs, training.batch_size, training.clip_norm, training.image_size_px) == (156, 32, 5.0, 112)
+    assert (phase.schedule.start_lr, phase.schedule.end_lr) == (3.125e-8, 3.125e-7)
+    assert training.interpolation == "bicubic"
+
+
+def test_the_toy_resizes_bilinearly_and_changes_nothing():
+    training = lnsu.RECIPES["toy"].training
+    assert (training.interpolation, training.augment) == ("bilinear", ())
