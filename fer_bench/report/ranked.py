@@ -80,11 +80,13 @@ def _caption(grid: Grid, table: pd.DataFrame) -> str:
     seeds = sorted({int(n) for n in table["n_seeds"]})
     drawn = words.listed(sorted({str(name) for name in table["resampled"]}), last="or")
     selections = [words.selection(str(name)) for name in sorted(set(table["selection"]))]
+    ranked = grid.runs["dataset"].isin(table["dataset"]) & grid.runs["method"].isin(table["method"])
+    weights = sorted({str(name) for name in grid.runs.loc[ranked, "weights"]})
     return (
         f"Rank of each method, with the interval of ranks ({words.coverage(grid.level)}) and the share of "
         f"{words.count(int(table['n_resamples'].max()))} resamples of {drawn} in which it is best. "
         f"n = {words.listed(sizes)}; {words.listed([str(n) for n in seeds])} "
-        f"{'seed' if seeds == [1] else 'seeds'}; selection {words.listed(selections)}."
+        f"{'seed' if seeds == [1] else 'seeds'}; selection {words.listed(selections)}; weights {words.listed(weights)}."
     )
 
 

@@ -34,6 +34,7 @@ from fer_bench.report import (
     numbers,
     per_class,
     published,
+    ranked,
     run_list,
     style,
     summary,
@@ -285,6 +286,12 @@ def test_the_box_names_what_cannot_be_told_apart(grid):
 def test_differences_are_in_points_and_levels_in_percent(grid):
     assert compared.comparisons(grid).cells["A − B"].str.fullmatch(r"(0\.0|[+−]\d+\.\d) points \[.*, .*\]").all()
     assert main_table.main(grid).cells["Accuracy"].str.fullmatch(r"\d+\.\d % \[\d+\.\d, \d+\.\d\]").all()
+
+
+def test_ranks_say_which_weights_they_rest_on(grid):
+    ranks = ranked.section(grid, grid.ranks).blocks[0]
+    assert set(grid.runs["weights"]) == {"none"}
+    assert ranks.caption.endswith("weights none.")
 
 
 def test_recall_of_a_class_that_is_always_right_has_wilsons_interval(small, tmp_path):
