@@ -48,7 +48,7 @@ def once(step: str, folder: Path) -> None:
     if step == "invent":
         made.write(fake, folder)
     else:
-        write.write(made.read(fake, folder), asked="", kept=folder / "kept")
+        write.write(made.read(fake, folder), asked=fake.yaml(), kept=folder / "kept")
 
 
 def measured(step: str, folder: Path) -> tuple[float, float]:
