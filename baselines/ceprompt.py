@@ -192,7 +192,6 @@ class PromptedTrunk(Trunk):
         self.prompted = phase >= self.from_phase
         self.requires_grad_(requires_grad=not self.prompted)
         self.prompt_learner.requires_grad_(requires_grad=self.prompted)
-        super().enter_phase(phase)
 
     def prompts(self) -> Sequence[Tensor]:
         """Return the prompts of each block, (p, width)."""

@@ -140,7 +140,6 @@ class VisualTower(nn.Module):
 
     def __init__(self, sizes: Vision) -> None:
         super().__init__()
-        self.n_frozen: int | None = None
         width = sizes.width
         n_tokens = (sizes.px // sizes.patch) ** 2 + 1
         self.class_embedding = nn.Parameter(torch.randn(width) * width**-0.5)
@@ -170,17 +169,11 @@ class VisualTower(nn.Module):
 
     def freeze(self, n_blocks: int) -> None:
         """Leave the embeddings, what normalises them and the first blocks as they are."""
-        self.n_frozen = n_blocks
         frozen: Sequence[nn.Module] = (self.conv1, self.ln_pre, *list(self.transformer.resblocks)[:n_blocks])
         for part in frozen:
             part.requires_grad_(requires_grad=False)
         self.class_embedding.requires_grad = False
         self.positional_embedding.requires_grad = False
-
-    def enter_phase(self, phase: int) -> None:  # noqa: ARG002 - the harness's form
-        """Freeze again: the harness sets the whole trunk to trained before."""
-        if self.n_frozen is not None:
-            self.freeze(self.n_frozen)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,6 +87,7 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
         self.depth = depth
         self.epoch = 0
         self.register_buffer("class_weights", torch.stack(list(weights)), persistent=False)
+        self.left_alone = [weight for weight in self.model.trunk.parameters() if not weight.requires_grad]
         self.enter_phase(0)
 
     @property
@@ -95,9 +96,11 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
         return self.training_settings.phases[self.phase]
 
     def enter_phase(self, phase: int) -> None:
-        """Train and compute as in one phase of the recipe, counted from 0."""
+        """Train and compute as in one phase of the recipe, counted from 0; what ``build`` froze stays so."""
         self.phase = phase
         self.model.trunk.requires_grad_(self.phase_settings.trunk != "frozen")
+        for weight in self.left_alone:
+            weight.requires_grad = False
         for part in self.model.modules():
             if hasattr(part, "enter_phase"):
                 part.enter_phase(phase)

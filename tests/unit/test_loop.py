@@ -183,6 +183,18 @@ def test_a_frozen_trunk_keeps_its_weights_and_its_statistics(parts, tmp_path):
     fitted.load(model, 1)
 
 
+def test_what_a_method_freezes_in_its_trunk_is_never_trained(parts, tmp_path):
+    small = Small()
+    small.trunk[0].requires_grad_(requires_grad=False)
+    before = small.trunk[0].weight.clone()
+    settings = training(Phase(epochs=1, lr=0.1, trunk="frozen"), Phase(epochs=1, lr=0.1), optimizer="sgd")
+    model = module.RunnerModel(small, settings, weights=[torch.ones(3)] * 2, loss=None, couples_batch=False)
+    moved = small.trunk[1].weight.clone()
+    fit(model, parts, tmp_path / "run")
+    assert torch.equal(small.trunk[0].weight, before)
+    assert not torch.equal(small.trunk[1].weight, moved)
+
+
 def test_two_phases_are_one_history_and_the_second_goes_on_from_what_the_first_went_back_to(parts, tmp_path):
     model = wrapped(TWO_PHASES)
     fitted = fit(model, parts, tmp_path / "run")
