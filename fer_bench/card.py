@@ -156,6 +156,24 @@ APPROXIMATION = "approximation"
 """The word that stands behind the name of a method that is one, wherever it is printed."""
 
 
+class Network(Section, frozen=True, kw_only=True):
+    """The size of our network; recomputed by a test.
+
+    Attributes:
+        recipe: The recipe that it is of.
+        n_classes: Expressions told apart.
+        parameters: All of them; those of the released code that nothing uses are left out.
+        macs: Multiply-accumulates of predicting one picture (``fer_bench/training/cost.py``).
+        verified: What of it was held to the released code's own modules; absent: nothing could be.
+    """
+
+    recipe: str
+    n_classes: int
+    parameters: int
+    macs: int
+    verified: str | None = None
+
+
 class Card(Section, frozen=True, kw_only=True):
     """Everything on record about a method; one that nobody had to publish, such as a floor, has no paper.
 
@@ -169,6 +187,7 @@ class Card(Section, frozen=True, kw_only=True):
     code: Code | None = None
     pretraining: str
     approximation: str | None = None
+    network: Network | None = None
     claims: list[Claim] = msgspec.field(default_factory=list)
     tables: list[PublishedTable] = msgspec.field(default_factory=list)
     files: list[KnownFile] = msgspec.field(default_factory=list)

@@ -41,6 +41,13 @@ def _print_card(name: str) -> None:
         print(f"Approximation, without {found.approximation}")
     if found.code is not None:
         print(f"Code read: {found.code.repository} at {found.code.commit} (licence: {found.code.licence})")
+    if found.network is not None:
+        network = found.network
+        print(
+            f"Network: {network.parameters:,} parameters, {network.macs:,} multiply-accumulates for one picture "
+            f"(recipe {network.recipe}, {network.n_classes} expressions)"
+        )
+        print(f"Held to the released code's own modules: {network.verified or 'nothing'}")
     for file in found.files:
         print(f"File on record: {file.name}, SHA-256 {file.sha256} ({file.what})")
     for claim in found.claims:

@@ -1,7 +1,7 @@
 """``fer-bench list``: what there is, by looking at files; nothing is imported that computes."""
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -22,13 +22,23 @@ def list_(
       fer-bench list methods
       fer-bench list metrics --json
     """  # noqa: D301 - click's mark for lines that stay as they are
-    rows = [_row(kind, name) for name in _names(kind)]
+    if kind == "methods":
+        methods = [_method(name) for name in _names(kind)]
+        rows = methods if as_json else [_in_print(row) for row in methods]
+    else:
+        rows = [dict(_row(kind, name)) for name in _names(kind)]
     if as_json:
         print(json.dumps(rows, indent=1))
         return
     from tabulate import tabulate
 
     print(tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
+    if kind == "methods":
+        print(
+            "\nParameters and MACs (multiply-accumulates for one picture) are those of the recipe named, with seven "
+            "expressions.\nverified: its network and losses give the figures of the released code's own modules "
+            "(--json says which file holds them)."
+        )
 
 
 def _names(kind: str) -> list[str]:
@@ -46,19 +56,50 @@ def _row(kind: str, name: str) -> dict[str, str]:
         from fer_bench.provenance import ROOT
 
         return {"grid": name, "use it": f"cp grids/{name}.yaml params.yaml", "about": _first_comment(ROOT, name)}
-    if kind != "methods":
-        return {kind.removesuffix("s"): name, "about": _summary(kind, name)}
+    return {kind.removesuffix("s"): name, "about": _summary(kind, name)}
+
+
+def _method(name: str) -> dict[str, object]:
+    """Return everything that the card says of a method at a glance."""
     from fer_bench import card
 
     found = card.read(name)
-    paper = "" if found.paper is None else f"{found.paper.authors}, {found.paper.venue}"
-    year = "" if found.paper is None else str(found.paper.year)
     made = "" if found.approximation is None else card.APPROXIMATION
-    code = made if name in registry.names("methods") else "card only"
-    claims = ", ".join(
-        f"{claim.dataset} {100 * claim.value:.2f} %" for claim in found.claims if claim.metric == "accuracy"
-    )
-    return {"method": name, "year": year, "paper": paper, "claimed accuracy": claims, "code": code}
+    claims = [f"{claim.dataset} {100 * claim.value:.2f} %" for claim in found.claims if claim.metric == "accuracy"]
+    network = found.network
+    return {
+        "method": name,
+        "year": None if found.paper is None else found.paper.year,
+        "paper": None if found.paper is None else found.paper.authors,
+        "venue": None if found.paper is None else found.paper.venue,
+        "claimed accuracy": claims,
+        "parameters": None if network is None else network.parameters,
+        "MACs": None if network is None else network.macs,
+        "of recipe": None if network is None else network.recipe,
+        "verified": None if network is None else network.verified,
+        "code": made if name in registry.names("methods") else "card only",
+    }
+
+
+def _in_print(row: dict[str, object]) -> dict[str, object]:
+    """Shorten a method's row to a line of a terminal."""
+    first, *others = str(row["paper"] or "").split(", ")
+    paper = f"{first.rpartition(' ')[2]} et al." if others else first
+    claims: Any = row["claimed accuracy"]
+    parameters: Any = row["parameters"]
+    macs: Any = row["MACs"]
+    shown = {
+        **row,
+        "year": row["year"] or "",
+        "paper": paper,
+        "claimed accuracy": ", ".join(claims),
+        "parameters": "" if parameters is None else f"{parameters / 1e6:.2f} M",
+        "MACs": "" if macs is None else f"{macs / 1e9:.2f} G",
+        "verified": "yes" if row["verified"] else "no",
+        "of recipe": row["of recipe"] or "",
+    }
+    del shown["venue"]
+    return shown
 
 
 def _first_comment(root: "object", name: str) -> str:

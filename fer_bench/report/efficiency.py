@@ -35,13 +35,14 @@ def efficiency(grid: Grid) -> Table:
         if len(_ended(grid, dataset, method))
     ]
     head = ["data set"] * grid.several
-    numbers = ["parameters", "trained", "images/s", "training", "memory", "runs"]
+    numbers = ["parameters", "trained", "MACs", "images/s", "training", "memory", "runs"]
     return Table(
         name="efficiency",
         cells=pd.DataFrame(rows, columns=[*head, "method", *numbers, "device"]),
-        caption="Cost of each method: median over its runs, in brackets their range. images/s: predicting the reported "
-        "samples, one by one where answers depend on batch mates, and where a frozen trunk's features are stored only "
-        "what follows the trunk; training: wall time; memory: peak.",
+        caption="Cost of each method: median over its runs, in brackets their range. MACs: "
+        "multiply-accumulates for one picture, of convolutions and products of matrices. images/s: predicting the "
+        "reported samples, one by one where answers depend on batch mates, and where a frozen trunk's features are "
+        "stored only what follows the trunk; training: wall time; memory: peak.",
         wrapped=frozenset({*head, "method", "device"}),
         right=frozenset(numbers),
         shared=frozenset({"device", "runs"}),
@@ -66,6 +67,7 @@ def _row(grid: Grid, dataset: str, method: str) -> dict[str, str]:
         "method": grid.title(method),
         "parameters": _spread(runs["n_parameters"], words.millions),
         "trained": _spread(runs["n_trainable"], words.millions),
+        "MACs": _spread(runs["n_macs"], words.macs),
         "images/s": _spread(throughput(runs), words.count),
         "training": _spread(runs["train_s"], words.seconds),
         "memory": _spread(runs["peak_memory_mb"], lambda value: f"{words.count(value)} MB"),

@@ -110,6 +110,19 @@ def count(value: object) -> str:
     return NONE if found is None else f"{int(found):,}"
 
 
+def macs(value: object) -> str:
+    """Print a number of multiply-accumulates; an absent one is a dash.
+
+    Examples:
+        >>> macs(1_813_561_000), macs(12_345_678)
+        ('1.81 G', '12.35 M')
+    """
+    found = _number(value)
+    if found is None:
+        return NONE
+    return f"{found / 1e9:.2f} G" if found >= 1e8 else f"{found / 1e6:.2f} M"
+
+
 def millions(value: object) -> str:
     """Print a number of parameters in millions; an absent one is a dash.
 

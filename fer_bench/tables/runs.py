@@ -1,5 +1,7 @@
 """``run.json``, the record that a run leaves, and ``runs.csv``: one row per cell of the grid, failed ones too."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,7 +10,7 @@ import msgspec
 from fer_bench import params
 from fer_bench.errors import FerBenchError
 from fer_bench.params import Section
-from fer_bench.tables._columns import DATASET, LABEL_RULE, METHOD, SEED
+from fer_bench.tables._columns import DATASET, LABEL_RULE, METHOD, OLDER, SEED
 from fer_bench.tables._schema import Schema, boolean, integer, number, text
 
 _RUN = "fer-bench run METHOD --dataset DATASET --seed SEED"
@@ -45,6 +47,7 @@ class RunRecord(Section, frozen=True, kw_only=True):
         peak_memory_mb: Of the process, or of the accelerator where one was used.
         n_parameters: All parameters.
         n_trainable: Trained parameters.
+        n_macs: Multiply-accumulates of predicting one picture (:mod:`fer_bench.training.cost`).
         device: As torch names it, or ``cpu``.
         threads: CPU threads.
         precision: ``fp32`` or ``amp``.
@@ -81,6 +84,7 @@ class RunRecord(Section, frozen=True, kw_only=True):
     peak_memory_mb: float | None = None
     n_parameters: int | None = None
     n_trainable: int | None = None
+    n_macs: int | None = None
     device: str
     threads: int
     precision: str = "fp32"
@@ -129,6 +133,10 @@ _FAILED = "where the run failed"
 _IN_ONE_GO = "for methods fitted in one go"
 _NO_CHECKPOINT = "where no such checkpoint is kept"
 _UNMEASURED = "where it was not measured"
+_UNRECORDED = f"where the run's record does not say, and {OLDER}"
+
+_MACHINE = ("architecture", "processor", "system")  # no more of a record: not whose machine it was
+_VERSION = re.compile(r"[\w.!+-]+")  # PEP 440; neither a path nor an address
 
 runs = Schema(
     name="runs table",
@@ -161,8 +169,16 @@ runs = Schema(
         "peak_memory_mb": number("of the process, or of the accelerator where one was used; MB", empty=_UNMEASURED),
         "n_parameters": integer("all parameters", empty=_UNMEASURED),
         "n_trainable": integer("trained parameters", empty=_UNMEASURED),
+        "n_macs": integer(
+            "multiply-accumulates of predicting one picture: convolutions and products of matrices",
+            empty=f"{_IN_ONE_GO}, and in tables of before it was counted",
+            added=True,
+        ),
         "device": text("as torch names it, or cpu"),
         "threads": integer("CPU threads"),
+        "precision": text("fp32 or amp (mixed precision)", empty=OLDER, added=True),
+        "machine": text('"architecture=…; processor=…; system=…"', empty=_UNRECORDED, added=True),
+        "versions": text('of Python and packages: "name=version; …", by name', empty=_UNRECORDED, added=True),
         "commit": text("the project's commit", empty="where it ran outside a repository"),
         "dirty": boolean("whether code or parameters differed from that commit"),
     },
@@ -176,6 +192,30 @@ def _beside(record: RunRecord) -> list[str]:
     return [name for name in record.files if record.weights != f"file:{name}"]
 
 
+def joined(pairs: Mapping[str, str]) -> str | None:
+    """Return pairs as the cell of a table, sorted by name; None where none has a value.
+
+    Examples:
+        >>> joined({"torch": "2.13.0+cpu", "numpy": "2.4.1"})
+        'numpy=2.4.1; torch=2.13.0+cpu'
+    """
+    told = {name: " ".join(value.replace(";", ",").split()) for name, value in sorted(pairs.items())}
+    return "; ".join(f"{name}={value}" for name, value in told.items() if value) or None
+
+
+def parsed(cell: object) -> dict[str, str]:
+    """Return the pairs of such a cell; none of an empty one.
+
+    Examples:
+        >>> parsed("numpy=2.4.1; torch=2.13.0+cpu")
+        {'numpy': '2.4.1', 'torch': '2.13.0+cpu'}
+    """
+    if not isinstance(cell, str):
+        return {}
+    parts = (part.partition("=") for part in cell.split(";"))
+    return {name.strip(): value.strip() for name, _, value in parts if value.strip()}
+
+
 def row(record: RunRecord) -> dict[str, object]:
     """Return a record's row of the runs table."""
     data = {name: getattr(record, name) for name in runs.columns if hasattr(record, name)}
@@ -187,4 +227,6 @@ def row(record: RunRecord) -> dict[str, object]:
         "batch_size": (record.settings.get("training") or {}).get("batch_size"),
         "epoch_best_on_val": record.selected.get("best_on_val"),
         "epoch_best_on_test": record.selected.get("best_on_test"),
+        "machine": joined({name: record.machine[name] for name in _MACHINE if name in record.machine}),
+        "versions": joined({name: held for name, held in record.versions.items() if _VERSION.fullmatch(held)}),
     }

@@ -23,8 +23,9 @@ from mmengine.dist import barrier, is_main_process
 
 from fer_bench import provenance, seeds
 from fer_bench.errors import FerBenchError
+from fer_bench.method import Weights
 from fer_bench.tables import runs
-from fer_bench.training import features, loop, pictures, rules
+from fer_bench.training import cost, features, loop, pictures, rules
 from fer_bench.training.cell import Cell, Outcome
 from fer_bench.training.module import RunnerModel, class_weights
 from fer_bench.training.pictures import Part
@@ -63,6 +64,7 @@ def train(cell: Cell, launcher: str) -> Outcome | None:
         "settings": {"processes": int(os.environ.get("WORLD_SIZE", "1")) if launcher != "none" else 1},
         "n_parameters": sum(p.numel() for p in parameters),
         "n_trainable": sum(p.numel() for p in parameters if p.requires_grad),
+        "n_macs": _count_macs(cell),
     }
     work = WORK / _key(cell, facts)
     try:
@@ -117,6 +119,13 @@ def _loss(cell: Cell) -> Callable[..., torch.Tensor] | None:
         cell.recipe.options, labels=cell.labels[cell.parts.train], n_classes=cell.n_classes
     )
     return loss
+
+
+def _count_macs(cell: Cell) -> int:
+    training = cell.recipe.training
+    assert training is not None and cell.method.build is not None  # noqa: S101, PT018 - Method checks it
+    build = partial(cell.method.build, cell.recipe.options, n_classes=cell.n_classes, weights=Weights("none"))
+    return cost.macs(build, training.image_size_px)
 
 
 @torch.no_grad()

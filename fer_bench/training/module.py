@@ -71,7 +71,7 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Any,  # noqa: ANN401 - trunk and head are children, which nn.Module does not declare
         training: Training,
         *,
         weights: Sequence[torch.Tensor],
@@ -80,14 +80,14 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
         depth: Callable[[str], int] | None = None,
     ) -> None:
         super().__init__()
-        self.model: Any = model  # trunk and head are children, which nn.Module does not declare
+        self.model = model
         self.training_settings = training
         self.loss = loss
         self.couples_batch = couples_batch
         self.depth = depth
         self.epoch = 0
         self.register_buffer("class_weights", torch.stack(list(weights)), persistent=False)
-        self.left_alone = [weight for weight in self.model.trunk.parameters() if not weight.requires_grad]
+        self.left_alone = [weight for weight in model.trunk.parameters() if not weight.requires_grad]
         self.enter_phase(0)
 
     @property

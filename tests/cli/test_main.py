@@ -104,6 +104,16 @@ def test_an_approximation_is_listed_as_one():
     assert {row["method"] for row in rows if row["code"] == "approximation"} == {"clef", "vtff"}
 
 
+def test_methods_are_listed_with_their_size_and_whether_they_were_verified():
+    rows = {row["method"]: row for row in json.loads(runner.invoke(app, ["list", "methods", "--json"]).stdout)}
+    assert rows["poster"]["verified"].endswith("tests/golden_methods/poster.json")
+    assert rows["vtff"]["verified"] is None
+    printed = runner.invoke(app, ["list", "methods"]).stdout.splitlines()
+    (line,) = [line for line in printed if line.startswith("poster ")]
+    assert line.split()[-5:] == ["M", "7.86", "G", "code", "yes"]
+    assert max(map(len, printed)) <= 160
+
+
 @pytest.mark.parametrize("name", registry.names("methods"))
 def test_a_method_is_described_with_its_paper_and_recipes(name):
     found = runner.invoke(app, ["describe", "method", name])

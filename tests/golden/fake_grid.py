@@ -29,7 +29,7 @@ from fer_bench.tables.history import history
 from fer_bench.tables.intervals import intervals
 from fer_bench.tables.ladder import ladder
 from fer_bench.tables.ranks import ranks
-from fer_bench.tables.runs import runs
+from fer_bench.tables.runs import joined, runs
 from fer_bench.tables.scores import scores
 from fer_bench.tables.verdicts import verdicts
 
@@ -48,6 +48,14 @@ SCHEMAS = {
     "runs": runs, "scores": scores, "intervals": intervals, "confusions": confusions, "history": history,
     "comparisons": comparisons, "contamination": contamination, "ranks": ranks, "calibration": calibration,
 }  # fmt: skip
+
+MACHINE = {"system": "Linux", "architecture": "x86_64", "processor": "A processor @ 2.90GHz"}
+VERSIONS = {
+    "fer-bench": "0.1.0", "python": "3.11.9", "torch": "2.13.0+cpu", "torchvision": "0.28.0+cpu", "timm": "1.0.22",
+    "mmengine-lite": "0.10.7", "numpy": "2.4.1", "pandas": "3.0.2", "scipy": "1.17.1", "scikit-learn": "1.8.0",
+    "scikit-image": "0.26.0",
+}  # fmt: skip
+"""Of every run whose ``made_with`` does not say otherwise."""
 
 TWO_WAY = "two-way variance over seeds and samples, Satterthwaite t"
 
@@ -77,6 +85,7 @@ class Fake:
         accepted: Whether the grid accepts contaminated data.
         weights: Of every run.
         error: Text of a failure.
+        made_with: (method, seed) to columns of the runs table in which its environment differs.
         title: Of the report.
         scale: Of the report.
     """
@@ -100,6 +109,7 @@ class Fake:
     near: str = "amber"
     accepted: bool = False
     weights: str = "none"
+    made_with: dict[tuple[str, int], dict[str, object]] = field(default_factory=dict)
     error: str = "the loss is not finite in epoch 3"
     title: str = "A simulated grid"
     scale: str = "Simulated predictions: these numbers say nothing about any method."
@@ -191,8 +201,10 @@ def _method(simulation: Simulation, method: str) -> dict[str, np.ndarray]:
             "epochs": None if one_go else 12, "epoch_best_on_val": None if one_go else 7 + seed % 3,
             "epoch_best_on_test": None if one_go else 9, "train_s": 31.25 * (1 + len(method)) / 4 + seed,
             "predict_s": 1.5, "peak_memory_mb": 812.0 + seed, "n_parameters": 1_234_567 * len(method),
-            "n_trainable": 3_456_789, "device": "cpu", "threads": 1,
+            "n_trainable": 3_456_789, "n_macs": None if one_go else 12_345_678 * len(method),
+            "device": "cpu", "threads": 1,
             "commit": "0123456789abcdef0123456789abcdef01234567", "dirty": False,
+            **fake.made_with.get((method, seed), {}),
         })  # fmt: skip
         if not ok:
             continue
