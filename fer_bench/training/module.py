@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
-from torch import nn
 from torch.nn import functional
 
 from fer_bench.errors import FerBenchError
