@@ -88,6 +88,7 @@ _MADE_BY = {
     "efficiency": ("one run's predictions", "scores, intervals, confusions"),
     "throughput": ("one run's predictions", "scores, intervals, confusions"),
     "training": ("one run's predictions", "scores, intervals, confusions"),
+    "environment": ("one run's predictions", "scores, intervals, confusions", "comparisons"),
     "runs": ("one run's predictions", "scores, intervals, confusions"),
     "failures": ("one run's predictions", "scores, intervals, confusions"),
     "recompute": (),

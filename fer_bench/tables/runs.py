@@ -228,5 +228,5 @@ def row(record: RunRecord) -> dict[str, object]:
         "epoch_best_on_val": record.selected.get("best_on_val"),
         "epoch_best_on_test": record.selected.get("best_on_test"),
         "machine": joined({name: record.machine[name] for name in _MACHINE if name in record.machine}),
-        "versions": joined({name: held for name, held in record.versions.items() if _VERSION.fullmatch(held)}),
+        "versions": joined({name: held for name, held in record.versions.items() if _VERSION.fullmatch(name + held)}),
     }

@@ -204,6 +204,7 @@ def _method(simulation: Simulation, method: str) -> dict[str, np.ndarray]:
             "n_trainable": 3_456_789, "n_macs": None if one_go else 12_345_678 * len(method),
             "device": "cpu", "threads": 1,
             "commit": "0123456789abcdef0123456789abcdef01234567", "dirty": False,
+            "precision": "fp32", "machine": joined(MACHINE), "versions": joined(VERSIONS),
             **fake.made_with.get((method, seed), {}),
         })  # fmt: skip
         if not ok:

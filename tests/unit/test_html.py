@@ -18,6 +18,7 @@ from fer_bench.cli import report as report_verb
 from fer_bench.cli.main import app
 from fer_bench.report import html, recompute, run_list, write
 from fer_bench.report.blocks import Box, Code, Listing, Section, Table, Text
+from fer_bench.tables.runs import joined
 
 _SPEC = importlib.util.spec_from_file_location("fake_grid", Path(__file__).parent.parent / "golden" / "fake_grid.py")
 fake_grid = importlib.util.module_from_spec(_SPEC)
@@ -42,6 +43,7 @@ ODD = fake_grid.Fake(
     origin="red",
     accepted=True,
     weights=f"file:{ATTACK}_{'v' * 50}.pth",
+    made_with={("good", 0): {"machine": joined({"processor": NASTY}), "device": ATTACK}},
     error=f"loss | is <nan>\n& {NASTY}",
     title=f"Odd {NASTY}",
     scale=f"Scale {NASTY}",

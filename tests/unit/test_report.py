@@ -40,6 +40,7 @@ from fer_bench.report import (
 )
 from fer_bench.report.grid import title_of
 from fer_bench.report.latex import compile_pdf, run_pdflatex
+from fer_bench.tables.runs import joined
 
 _SPEC = importlib.util.spec_from_file_location("fake_grid", Path(__file__).parent.parent / "golden" / "fake_grid.py")
 fake_grid = importlib.util.module_from_spec(_SPEC)
@@ -80,6 +81,7 @@ ODD = fake_grid.Fake(
         )
     },
     weights="file:a_very_long_file_name_without_any_end_of_it-v1.0_final.pth",
+    made_with={("good", 0): {"machine": joined({"processor": NASTY}), "versions": joined({"p": LONG})}},
     error=f"loss | is <nan>\n& {NASTY}",
     title=f"Odd {NASTY}",
     scale=f"Scale {NASTY}",
