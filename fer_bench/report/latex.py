@@ -121,8 +121,12 @@ def _tabular(block: Table, start: int, stop: int) -> str:
         ],
         axis="columns",
     )
+    line, part = "\\linewidth", 1.0
+    if len(widths) == len(shown.columns) > 1:  # of a half page too the gaps leave less than of a page
+        line = f"\\dimexpr\\linewidth-{2 * len(widths) - 2}\\tabcolsep\\relax"
+        part = _PAGE_PT / (_PAGE_PT - gap * (len(widths) - 1))
     form = "".join(
-        f"p{{{widths[name]:.3f}\\linewidth}}" if name in widths else ("r" if name in block.right else "l")
+        f"p{{{part * widths[name]:.3f}{line}}}" if name in widths else ("r" if name in block.right else "l")
         for name in shown.columns
     )
     body = style.to_latex(hrules=True, column_format=f"@{{}}{form}@{{}}")
