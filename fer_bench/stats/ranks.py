@@ -2,7 +2,9 @@ r"""Which rank may a method have? By resampling on one data set; over five data 
 
 On one data set, all methods are resampled together: every draw of samples is common to them, and each method draws its
 own seeds (:mod:`fer_bench.stats.crossed`). The rank of a method in a draw is 1 + the number of better ones; methods
-that tie share the mean of their places. Over draws that gives the probability of being best and an interval of ranks.
+that tie share the mean of their places. Over draws that gives an interval of ranks and the probability of each rank, of
+the first above all. There methods that tie share their places evenly: of two that tie for the second place, each counts
+half as second and half as third, so that every rank is somebody's in every draw.
 
 What is resampled: samples (persons where they are known), and seeds where a method has two or more. What is held fixed:
 training data and recipes; with one seed, the checkpoints. When it misleads: the draws are centred on the estimates, so
@@ -34,6 +36,7 @@ from fer_bench.metrics import Metric, SoftMetric
 from fer_bench.stats import crossed, estimating, measuring
 from fer_bench.stats.holm import holm
 from fer_bench.stats.pairs import Predicted, Settings, metrics_of
+from fer_bench.tables.ranks import joined
 
 FEWEST_DATASETS = 5
 _DECIMALS = 12  # two means of the same numbers may differ in the last digits, and are a tie
@@ -46,13 +49,19 @@ class Ranking(NamedTuple):
         rank: (m,) of the estimates.
         low: (m,) lower end of the interval of ranks.
         high: (m,) upper end.
-        p_best: (m,) share of resamples in which a method is first, ties shared; sums to 1.
+        p_ranks: (m, m) share of resamples in which a method (row) has a rank (column), ties shared; rows and columns
+            sum to 1.
     """
 
     rank: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    p_best: np.ndarray
+    p_ranks: np.ndarray
+
+    @property
+    def p_best(self) -> np.ndarray:
+        """(m,) share of resamples in which a method is first, ties shared; sums to 1."""
+        return self.p_ranks[:, 0]
 
 
 def rank_sets(sets: Sequence[Predicted], settings: Settings) -> list[dict[str, object]]:
@@ -116,6 +125,7 @@ def _rank(found: Predicted, metrics: dict[str, Metric | SoftMetric], settings: S
                 "rank_low": float(ranked.low[index]),
                 "rank_high": float(ranked.high[index]),
                 "p_best": float(ranked.p_best[index]),
+                "p_ranks": joined(ranked.p_ranks[index]),
                 "level": settings.level,
                 "n_samples": len(found.y_true),
                 "n_seeds": len(own[method]),
@@ -150,10 +160,17 @@ def ranking(estimates: np.ndarray, drawn: np.ndarray, *, higher_is_better: bool,
         ([1.0, 2.0], [0.5, 0.5])
     """
     places = _places(drawn, higher_is_better=higher_is_better)
-    first = places == places.min(axis=0)
     low, high = np.quantile(places, [(1 - level) / 2, (1 + level) / 2], axis=1, method="inverted_cdf")
     rank = _places(estimates[:, None], higher_is_better=higher_is_better)[:, 0]
-    return Ranking(rank, low, high, (first / first.sum(axis=0)).mean(axis=1))
+    return Ranking(rank, low, high, _shares(places))
+
+
+def _shares(places: np.ndarray) -> np.ndarray:
+    """Return, of (m, b) ranks whose ties share the mean of their places, the (m, m) share of draws with each place."""
+    tied = np.stack([(places == own).sum(axis=0) for own in places], axis=1).T  # in memory as rankdata's, for speed
+    reach = (tied - 1) / 2  # t methods that tie fill t places around their mean
+    held = [np.abs(places - place) <= reach for place in range(1, len(places) + 1)]
+    return np.stack([(one / one.sum(axis=0)).mean(axis=1) for one in held], axis=1)
 
 
 def _places(values: np.ndarray, *, higher_is_better: bool) -> np.ndarray:
