@@ -116,7 +116,7 @@ def _made_by(grid: Grid, block: Table | Figure) -> tuple[str, ...] | None:
         published = any(block.name.startswith(f"{grid.params.method_of(name)}_") for name in grid.cards)
         known = next((name for name in _MADE_BY if block.name == name or block.name.startswith(f"{name}_")), None)
         return _MADE_BY[known] if known else _MADE_BY["forest"] if published else None
-    return next((made for name, made in _MADE_BY.items() if f"_{name}" in block.name), None)
+    return next((made for name, made in _MADE_BY.items() if f"_{name}" in f"_{block.name}"), None)
 
 
 def _cells(grid: Grid, command: str, block: Table | Figure) -> list[str]:

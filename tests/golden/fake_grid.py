@@ -28,6 +28,7 @@ from fer_bench.tables.gains import gains
 from fer_bench.tables.history import history
 from fer_bench.tables.intervals import intervals
 from fer_bench.tables.ladder import ladder
+from fer_bench.tables.ranks import joined as joined_shares
 from fer_bench.tables.ranks import ranks
 from fer_bench.tables.runs import joined, runs
 from fer_bench.tables.scores import scores
@@ -312,11 +313,15 @@ def _compare(fake, dataset, table, k, rows) -> None:
 def _rank(fake, dataset, n, rows) -> None:
     for metric in ("accuracy", "macro_f1"):
         best = sorted(fake.methods, key=fake.methods.__getitem__, reverse=True)
+        m = len(best)
+        neighbours = 0.3 * (np.eye(m, k=1) + np.eye(m, k=-1))
+        p_ranks = neighbours + np.diag(1 - neighbours.sum(axis=0))  # each rank or the next: 0.3
         for place, method in enumerate(best, start=1):
             rows["ranks"].append({
                 "dataset": dataset, "metric": metric, "selection": "best_on_val", "method": method,
                 "estimate": fake.methods[method], "rank": place, "rank_low": max(1, place - 1),
-                "rank_high": min(len(best), place + 1), "p_best": {1: 0.7, 2: 0.3}.get(place, 0.0), "level": 0.95,
+                "rank_high": min(m, place + 1), "p_best": p_ranks[place - 1, 0],
+                "p_ranks": joined_shares(p_ranks[place - 1]), "level": 0.95,
                 "n_samples": n, "n_seeds": len(fake.seeds), "n_resamples": 500, "resampled": "seeds and samples",
             })  # fmt: skip
 

@@ -8,11 +8,14 @@ import pytest
 from scipy import stats
 
 from fer_bench import params
+from fer_bench.errors import FerBenchError
 from fer_bench.report import ranked
 from fer_bench.report.blocks import Figure, Table, Text
 from fer_bench.report.grid import Shown
 from fer_bench.stats import comparing, ranks, scoring
 from fer_bench.stats.pairs import Predicted, Settings
+from fer_bench.tables.ranks import parted
+from fer_bench.tables.ranks import ranks as schema
 
 SETTINGS = Settings(("accuracy",), 0.95, 0.005, 400, 0, None)
 
@@ -48,6 +51,32 @@ def test_methods_that_are_alike_share_places_and_the_chance_of_being_best(rng):
     assert rows.loc[["a", "b"], "rank"].tolist() == [1.5, 1.5]
     assert rows.loc[["a", "b"], "p_best"].tolist() == [0.5, 0.5]
     assert rows.loc["a", ["rank_low", "rank_high"]].tolist() == [1.5, 1.5]
+
+
+def test_the_chances_of_all_ranks_sum_to_one_by_method_and_by_rank(rng):
+    rows = table(predicted(rng, {"a": 0.80, "b": 0.80, "c": 0.79, "d": 0.79}, n=90))
+    chances = np.array([parted(cell) for cell in rows["p_ranks"]])
+    assert chances.shape == (4, 4)
+    assert chances.sum(axis=0) == pytest.approx(1)
+    assert chances.sum(axis=1) == pytest.approx(1)
+    assert chances[:, 0] == pytest.approx(rows["p_best"].to_numpy(dtype=float), abs=1e-9)
+
+
+def test_a_clear_order_has_each_rank_for_certain_and_equal_methods_share_theirs(rng):
+    found = predicted(rng, {"good": 0.95, "twin": 0.7, "poor": 0.3}, n_seeds=1)
+    rows = table(found._replace(y_pred={**found.y_pred, "fair": found.y_pred["twin"]}))
+    chances = {method: parted(cell) for method, cell in rows["p_ranks"].items()}
+    assert chances == {"good": [1, 0, 0, 0], "fair": [0, 0.5, 0.5, 0], "twin": [0, 0.5, 0.5, 0], "poor": [0, 0, 0, 1]}
+
+
+def test_methods_that_tie_count_in_each_of_the_places_that_they_fill():
+    # three draws: a before b, c; all three tie; b and c tie before a
+    drawn = np.array([[3.0, 1, 1], [2, 1, 2], [1, 1, 2]])
+    found = ranks.ranking(np.array([2.0, 2, 1]), drawn, higher_is_better=True, level=0.95)
+    third = 1 / 3
+    expected = [[1, 0, 1], [0.5, 1.5, 0], [0.5, 0.5, 1]]  # without the draw in which all tie
+    assert found.p_ranks * 3 == pytest.approx(np.array(expected) + third)
+    assert found.p_best.tolist() == found.p_ranks[:, 0].tolist()
 
 
 def test_near_equal_methods_have_an_interval_of_ranks(rng):
@@ -151,6 +180,7 @@ def grid():
         level=0.95,
         several=True,
         datasets=list(SCORES.index),
+        runs=pd.DataFrame({"dataset": "set0", "method": list("abcd"), "weights": "none"}),
         metrics={"accuracy": Shown(title="Accuracy")},
         title=str.upper,
         params=SimpleNamespace(report=SimpleNamespace(scale="For tests.")),
@@ -162,7 +192,9 @@ def stored(scores):
     long = scores.rename_axis("dataset").reset_index().melt("dataset", var_name="method", value_name="estimate")
     same = {"metric": "accuracy", "selection": "last", "p_best": 0.25, "level": 0.95, "n_samples": 3068, "n_seeds": 5}
     rank = long.groupby("dataset")["estimate"].rank(ascending=False)
-    return long.assign(rank=rank, rank_low=1.0, rank_high=2.5, n_resamples=1000, resampled="seeds and samples", **same)
+    m = len(scores.columns)
+    return long.assign(rank=rank, rank_low=1.0, rank_high=2.5, p_ranks=";".join([f"{1 / m:g}"] * m), n_resamples=1000,
+                       resampled="seeds and samples", **same)  # fmt: skip
 
 
 def test_the_section_shows_ranks_and_says_why_there_is_no_diagram(grid):
@@ -175,10 +207,57 @@ def test_the_section_shows_ranks_and_says_why_there_is_no_diagram(grid):
 
 def test_the_section_draws_a_diagram_over_five_data_sets_or_more(grid, tmp_path):
     section = ranked.section(grid, stored(SCORES), tmp_path)
-    _, said, drawn = section.blocks
+    said, drawn = section.blocks[-2:]
     assert "A has the best mean rank in accuracy, 1.1 of 4" in said.text
     assert isinstance(drawn, Figure)
-    assert {path.suffix for path in tmp_path.iterdir()} == {".pdf", ".png"}
+    assert {path.name for path in tmp_path.iterdir()} >= {"ranks_accuracy.pdf", "ranks_accuracy.png"}
+
+
+def test_each_data_set_has_a_figure_of_its_ranks(grid, tmp_path):
+    _, first, second, _ = ranked.section(grid, stored(SCORES.iloc[:2]), tmp_path).blocks
+    assert (first.name, second.name, first.width) == ("set0_ranks", "set1_ranks", "column")
+    assert first.caption.startswith("Accuracy on set0: the share of 1,000 resamples of seeds and samples in which each")
+    assert "n = 3,068; 5 seeds; selection last; weights none." in first.caption
+    assert "interval of ranks (95 %)" in first.caption
+    assert "A rank 1 in 25.0 %, interval 1 to 2.5; B rank 1" in first.alt
+    assert {path.stem for path in tmp_path.iterdir()} == {"set0_ranks", "set1_ranks"}
+
+
+def test_the_figure_is_of_the_first_metric_and_equal_numbers_give_equal_bytes(grid, tmp_path):
+    twelve = pd.DataFrame(np.linspace(0.9, 0.5, 12)[None], index=["set0"], columns=list("abcdefghijkl"))
+    both = pd.concat([stored(twelve).assign(metric="macro_f1", p_ranks="1"), stored(twelve)])
+    for name in ("one", "two"):
+        figure = ranked.section(grid, both, tmp_path / name).blocks[1]
+        assert figure.caption.startswith("Accuracy")
+        assert figure.width == "page"
+        assert figure.alt.endswith("4 more in the figure.")
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_a_lone_method_has_no_figure_of_its_ranks(grid, tmp_path):
+    lone = stored(SCORES[["a"]].iloc[:1]).assign(p_ranks="1")
+    assert not any(isinstance(block, Figure) for block in ranked.section(grid, lone, tmp_path).blocks)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_table_of_before_the_distributions_is_read_and_the_section_says_so(grid, tmp_path):
+    columns = [name for name in schema.columns if name != "p_ranks"]
+    stored(SCORES.iloc[:2])[columns].to_csv(tmp_path / "ranks.csv", index=False)
+    table = schema.read(tmp_path / "ranks.csv")
+    assert table["p_ranks"].isna().all()
+    section = ranked.section(grid, table, tmp_path / "figures")
+    assert section.blocks[1] == Text(
+        "No figure of the distribution over ranks on set0 and set1: ranks.csv was made before it kept them; fer-bench "
+        "compare makes it anew."
+    )
+    assert not any(isinstance(block, Figure) for block in section.blocks)
+
+
+def test_shares_that_are_not_as_many_as_the_methods_are_named(grid, tmp_path):
+    with pytest.raises(FerBenchError, match="p_ranks of a on set0") as raised:
+        ranked.section(grid, stored(SCORES.iloc[:1]).assign(p_ranks="0.5;0.5"), tmp_path)
+    assert raised.value.fix == "make it anew: fer-bench compare"
 
 
 def test_the_program_says_it_in_a_line():

@@ -294,6 +294,14 @@ def test_ranks_say_which_weights_they_rest_on(grid):
     assert ranks.caption.endswith("weights none.")
 
 
+def test_every_form_of_the_report_shows_the_figure_of_ranks(marked):
+    for form in ("md", "html", "tex", "json"):
+        said = " ".join((marked / f"report.{form}").read_text(encoding="utf-8").split())
+        assert "eight_ranks" in said
+        assert "in which each method has each rank" in said
+    assert {"eight_ranks.pdf", "seven_ranks.png"} <= {path.name for path in (marked / "figures").iterdir()}
+
+
 def test_recall_of_a_class_that_is_always_right_has_wilsons_interval(small, tmp_path):
     grid = _grid(dataclasses.replace(small, methods={"a": 1.2}), tmp_path)
     cells = per_class.per_class(grid).cells
