@@ -2,25 +2,31 @@
 
 It is the order of FERPlus' vote vector (Barsoum et al. 2016, arXiv:1608.01041). Data sets with seven expressions use
 the first seven: they have no contempt.
+
+A class beyond the eighth is no expression of that vector. It is called by its number, counted from 1 and without an
+underscore (``class9``, with index 8 in the tables): a metric of one class is ``<metric>_<name>``, ``recall_class9``.
 """
 
 EXPRESSIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 
 
 def expressions(n_classes: int) -> tuple[str, ...]:
-    """Return the names of the first ``n_classes`` expressions.
+    """Return the names of ``n_classes`` classes: expressions first, and those beyond the eighth by number.
 
     Args:
-        n_classes: 2 to 8.
+        n_classes: 2 or more.
 
     Raises:
-        ValueError: If there is no such number of expressions.
+        ValueError: If there are fewer than two.
 
     Examples:
         >>> expressions(7)[-1]
         'fear'
+        >>> expressions(10)[7:]
+        ('contempt', 'class9', 'class10')
     """
-    if not 2 <= n_classes <= len(EXPRESSIONS):
-        message = f"n_classes must be 2 to {len(EXPRESSIONS)}, not {n_classes}"
+    if n_classes < 2:
+        message = f"n_classes must be 2 or more, not {n_classes}"
         raise ValueError(message)
-    return EXPRESSIONS[:n_classes]
+    numbered = (f"class{number}" for number in range(len(EXPRESSIONS) + 1, n_classes + 1))
+    return (*EXPRESSIONS[:n_classes], *numbered)

@@ -5,12 +5,15 @@ from typing import Any
 
 import pandas as pd
 
-from fer_bench.expressions import EXPRESSIONS
+from fer_bench.expressions import EXPRESSIONS, expressions
 from fer_bench.report import words
 from fer_bench.report.blocks import Section, Table
 from fer_bench.report.grid import Grid
 
 SPLITS = ("train", "val", "test")
+
+_SPLITS_ARE = "Splits as the release parts them; reported: the samples that scores are about."
+_NO_COUNTS = "No counts: the data were not audited and no run was scored."
 
 
 def section(grid: Grid) -> Section:
@@ -63,7 +66,9 @@ def class_counts(grid: Grid, name: str) -> dict[str, dict[str, int]]:
     As the audit ``counts`` found them; without it, the reported samples as the confusions count them, under the name
     ``reported``.
     """
-    counted = _split_counts(grid.audits.get(name, {}).get("counts", {}))
+    counted = _split_counts(
+        grid.audits.get(name, {}).get("counts", {}), expressions(max(grid.n_classes(name), len(EXPRESSIONS)))
+    )
     if counted:
         return counted
     return {"reported": reported_counts(grid, name)} if reported_counts(grid, name) else {}
@@ -82,13 +87,13 @@ def reported_counts(grid: Grid, name: str) -> dict[str, int]:
     return {word: int(totals.get(index, 0)) for index, word in enumerate(grid.expressions(name))}
 
 
-def _split_counts(found: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+def _split_counts(found: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, dict[str, int]]:
     """Look for ``{split: {expression: n}}`` among the numbers of an audit."""
     numbers = found.get("numbers", {})
     for value in [numbers, *numbers.values()]:
         if _is_split_counts(value):
             return {
-                split: {word: int(value[split].get(word, 0)) for word in EXPRESSIONS if word in value[split]}
+                split: {word: int(value[split].get(word, 0)) for word in names if word in value[split]}
                 for split in SPLITS
                 if split in value
             }
@@ -103,9 +108,12 @@ def _is_split_counts(value: object) -> bool:
 
 
 def dataset(grid: Grid) -> Table:
-    """Make the table of class counts."""
+    """Make the table of class counts: a row per split, or, where there are more classes than expressions, per class."""
+    most = max((grid.n_classes(name) for name in grid.datasets), default=len(EXPRESSIONS))
+    if most > len(EXPRESSIONS):
+        return _by_class(grid)
     rows: list[dict[str, str]] = []
-    used = EXPRESSIONS[: max((grid.n_classes(name) for name in grid.datasets), default=len(EXPRESSIONS))]
+    used = EXPRESSIONS[:most]
     for name in grid.datasets:
         for split, counts in class_counts(grid, name).items():
             cells = {word: words.count(counts[word]) if word in counts else words.NONE for word in used}
@@ -116,6 +124,37 @@ def dataset(grid: Grid) -> Table:
         caption="Samples per expression and split.",
         wrapped=frozenset({"data set", "split"}),
         right=frozenset({*used, "all"}),
-        note="Splits as the release parts them; reported: the samples that scores are about.",
-        empty="No counts: the data were not audited and no run was scored.",
+        note=_SPLITS_ARE,
+        empty=_NO_COUNTS,
+    )
+
+
+def _by_class(grid: Grid) -> Table:
+    counts = {name: class_counts(grid, name) for name in grid.datasets}
+    splits = list(dict.fromkeys(split for by_split in counts.values() for split in by_split))
+    rows = [
+        {
+            "data set": name,
+            "expression": word,
+            **{split: words.count(by[word]) if word in by else words.NONE for split, by in by_split.items()},
+        }
+        for name, by_split in counts.items()
+        if by_split
+        for word in grid.expressions(name)
+    ]
+    cells = pd.DataFrame(rows, columns=["data set", "expression", *splits]).fillna(words.NONE)
+    totals = [
+        f"{name}: {words.listed([f'{split} {words.count(sum(by.values()))}' for split, by in by_split.items()])}."
+        for name, by_split in counts.items()
+        if by_split
+    ]
+    return Table(
+        name="dataset",
+        cells=cells,
+        caption="Samples per expression and split.",
+        wrapped=frozenset({"data set", "expression"}),
+        right=frozenset(splits),
+        shared=frozenset({"data set"}),
+        note=" ".join([*totals, _SPLITS_ARE]),
+        empty=_NO_COUNTS,
     )

@@ -8,7 +8,16 @@ from matplotlib.figure import Figure as DrawnFigure
 
 from fer_bench.report import style, words
 from fer_bench.report.blocks import Figure, Section
-from fer_bench.report.figures import SHORT, slug, wrapped
+from fer_bench.report.figures import (
+    NUMBERED,
+    finish_matrix,
+    lacking,
+    matrix_figure,
+    matrix_labels,
+    matrix_width,
+    slug,
+    wrapped,
+)
 from fer_bench.report.grid import Grid
 from fer_bench.stats.cells import Cells, cells
 from fer_bench.tables import predicted
@@ -51,18 +60,24 @@ def difference(grid: Grid, dataset: str, one: str, other: str, folder: Path) -> 
     told_apart = found.p_holm <= 1 - grid.level + 1e-12
     against = wrapped(f"{grid.title(one)} less {grid.title(other)}", 50)
     basis = wrapped(f"{dataset}, {words.counted(len(common), 'seed')}", 56)
+    names = grid.expressions(dataset)
     style.save(
-        folder, name, _draw, points=100 * found.differences, told=told_apart, expressions=grid.expressions(dataset),
+        folder, name, _draw, points=100 * found.differences, told=told_apart, expressions=names,
         title=f"{against}\n{basis}",
     )  # fmt: skip
     told = int(told_apart.sum())
+    absent = np.flatnonzero(np.bincount(table["y_true"].to_numpy(dtype=int), minlength=len(names)) == 0)
+    unnumbered = "" if len(names) <= NUMBERED else " The cells are too many for numbers in them."
+    without = lacking([("no sample of", [names[place] for place in absent])])
     test = "exact McNemar, conditional on these checkpoints" if len(common) == 1 else "two-way paired t"
     return Figure(
         name=name,
         caption=f"{grid.title(one)} less {grid.title(other)} on {dataset}: difference of confusion matrices in points "
         f"of the row, n = {len(table):,} × {words.counted(len(common), 'seed')}. Coloured: cells told from 0 by "
-        f"{test} with Holm's correction over {found.family_size} cells at {1 - grid.level:.2g}; the others are grey.",
+        f"{test} with Holm's correction over {found.family_size} cells at {1 - grid.level:.2g}; the others are grey."
+        f"{unnumbered}{without}",
         alt=f"{told} of {found.family_size} cells differ. {_largest(grid, dataset, found)}",
+        width=matrix_width(len(names)),
     )
 
 
@@ -74,30 +89,19 @@ def _seeds(grid: Grid, dataset: str, method: str) -> dict[int, str]:
 
 def _draw(points: np.ndarray, told: np.ndarray, expressions: tuple[str, ...], title: str) -> DrawnFigure:
     limit = max(5.0, float(np.abs(points).max()))
-    figure = style.new(style.COLUMN_IN, 2.95)
-    axes = figure.subplots()
+    figure, axes = matrix_figure(len(expressions))
     sns.heatmap(
         np.where(told, points, np.nan), ax=axes, vmin=-limit, vmax=limit, cmap=style.DIFFERENCES, square=True,
-        linewidths=0.4, annot=False, xticklabels=[SHORT[name] for name in expressions], yticklabels=list(expressions),
-        cbar_kws={"shrink": 0.7},
+        linewidths=0.4, annot=False, cbar_kws={"shrink": 0.7}, **matrix_labels(expressions),
     )  # fmt: skip
     axes.set_facecolor("0.93")
-    for true in range(len(expressions)):
-        for guess in range(len(expressions)):
-            dark = told[true, guess] and abs(points[true, guess]) > 0.6 * limit
-            axes.text(
-                guess + 0.5, true + 0.5, _whole(points[true, guess]), ha="center", va="center", fontsize=6,
-                color="white" if dark else "0.15" if told[true, guess] else "0.45", in_layout=False,
-            )  # fmt: skip
-    bar = axes.collections[0].colorbar
-    if bar is not None:
-        bar.set_label("points of the row", size=7)
-        bar.ax.tick_params(labelsize=6, width=0.4)
-    axes.tick_params(length=0)
-    axes.tick_params(axis="x", rotation=45)
-    axes.tick_params(axis="y", rotation=0)
-    axes.set(xlabel="predicted", ylabel="true")
-    axes.set_title(title)
+    for true, guess in np.ndindex(points.shape if len(expressions) <= NUMBERED else (0, 0)):
+        dark = told[true, guess] and abs(points[true, guess]) > 0.6 * limit
+        axes.text(
+            guess + 0.5, true + 0.5, _whole(float(points[true, guess])), ha="center", va="center", fontsize=6,
+            color="white" if dark else "0.15" if told[true, guess] else "0.45", in_layout=False,
+        )  # fmt: skip
+    finish_matrix(axes, bar_label="points of the row", title=title, n_classes=len(expressions))
     return figure
 
 

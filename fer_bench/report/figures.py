@@ -3,7 +3,9 @@
 import hashlib
 import re
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,15 @@ from fer_bench.report.main_table import covers, metric_with_interval
 
 SHORT = {"neutral": "neut.", "happiness": "happ.", "surprise": "surp.", "sadness": "sad.", "anger": "anger",
           "disgust": "disg.", "fear": "fear", "contempt": "cont."}  # fmt: skip
+"""Name to what stands under a column of a matrix; a class without an entry stands there with its name."""
+
+FEW = 8
+"""Matrices of at most so many classes fit a column of the page; larger ones take the page."""
+
+NUMBERED = 16
+"""Matrices of at most so many classes have their numbers in the cells; in larger ones they would overlap."""
+
+_NAMED = 12  # classes that a caption names before it counts the others
 
 
 def sections(grid: Grid, folder: Path) -> tuple[Section, ...]:
@@ -134,39 +145,86 @@ def confusion(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | N
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     basis = f"{words.selection(selection)}, n = {counts.sum() // n_seeds:,} × {words.counted(n_seeds, 'seed')}"
     name = f"{slug(dataset)}_confusion_{slug(method)}"
+    unseen, unsaid = ([names[place] for place in np.flatnonzero(counts.sum(axis=axis) == 0)] for axis in (1, 0))
+    said = lacking([("no sample of", unseen), ("never predicted:", unsaid)])
     title = f"{wrapped(grid.title(method), 50)}\n{wrapped(f'{dataset}, {basis}', 56)}"
     style.save(folder, name, _draw_confusion, counts=counts, names=names, title=title)
-    right = np.diagonal(shares)
+    seen = np.flatnonzero(counts.sum(axis=1))
+    right = np.diagonal(shares)[seen]
+    best, worst = (names[seen[place]] for place in (int(right.argmax()), int(right.argmin())))
+    unnumbered = "" if len(names) <= NUMBERED else " The counts, too many for the cells, stand in confusions.csv."
     return Figure(
         name=name,
         caption=f"Confusion matrix of {grid.title(method)} on {dataset}: counts over all seeds, coloured by the share "
-        f"of the row ({basis}).",
-        alt=f"A matrix of counts, rows true, columns predicted. Best recognised: {names[int(right.argmax())]} "
-        f"({words.percent(float(right.max()))}); worst: {names[int(right.argmin())]} "
-        f"({words.percent(float(right.min()))}).",
+        f"of the row ({basis}).{unnumbered}{said}",
+        alt=f"A matrix of counts, rows true, columns predicted. Best recognised: {best} "
+        f"({words.percent(float(right.max()))}); worst: {worst} ({words.percent(float(right.min()))}).",
+        width=matrix_width(len(names)),
     )
 
 
-def _draw_confusion(counts: np.ndarray, names: tuple[str, ...], title: str) -> DrawnFigure:
-    figure = style.new(style.COLUMN_IN, 2.95)
-    axes = figure.subplots()
-    sns.heatmap(
-        counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), ax=axes, vmin=0, vmax=1, cmap=style.SHARES,
-        annot=counts, fmt="d", square=True, linewidths=0.4, annot_kws={"size": 6},
-        xticklabels=[SHORT[name] for name in names], yticklabels=list(names),
-        cbar_kws={"format": PercentFormatter(xmax=1, decimals=0, symbol=" %"), "shrink": 0.7},
-    )  # fmt: skip
-    for text in axes.texts:
-        text.set_in_layout(False)  # they lie inside their cells; measuring 49 of them takes most of the time
+def lacking(said: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """Return the sentences that name classes of which there is nothing; empty where there are none.
+
+    Examples:
+        >>> lacking([("no sample of", ["fear"]), ("never predicted:", [])])
+        ' No sample of fear.'
+    """
+    return "".join(f" {what[0].upper()}{what[1:]} {named(classes)}." for what, classes in said if classes)
+
+
+def named(classes: Sequence[str]) -> str:
+    """Join classes as a sentence does, the first dozen by name and the others by their count."""
+    rest = len(classes) - _NAMED
+    return words.listed([*classes[:_NAMED], *([f"{rest} more"] if rest > 0 else [])])
+
+
+def matrix_width(n_classes: int) -> Literal["column", "page"]:
+    """Return how wide a matrix of so many classes is printed."""
+    return "column" if n_classes <= FEW else "page"
+
+
+def matrix_figure(n_classes: int) -> tuple[DrawnFigure, Axes]:
+    """Make the empty figure of a matrix of so many classes."""
+    size = (style.COLUMN_IN, 2.95) if n_classes <= FEW else (style.PAGE_IN, 6.3)
+    figure = style.new(*size)
+    return figure, figure.subplots()
+
+
+def matrix_labels(names: Sequence[str]) -> dict[str, list[str]]:
+    """Return the labels of a matrix's columns, in short, and of its rows."""
+    return {"xticklabels": [SHORT.get(name, name) for name in names], "yticklabels": list(names)}
+
+
+def finish_matrix(axes: Axes, *, bar_label: str, title: str, n_classes: int) -> None:
+    """Label what all matrices of true against predicted classes have: colour bar, ticks, axes and title."""
     bar = axes.collections[0].colorbar
     if bar is not None:
-        bar.set_label("share of the row", size=7)
+        bar.set_label(bar_label, size=7)
         bar.ax.tick_params(labelsize=6, width=0.4)
     axes.tick_params(length=0)
-    axes.tick_params(axis="x", rotation=45)
+    axes.tick_params(axis="x", rotation=45 if n_classes <= FEW else 90)
     axes.tick_params(axis="y", rotation=0)
     axes.set(xlabel="predicted", ylabel="true")
     axes.set_title(title)
+
+
+def _draw_confusion(counts: np.ndarray, names: tuple[str, ...], title: str) -> DrawnFigure:
+    figure, axes = matrix_figure(len(names))
+    totals = counts.sum(axis=1, keepdims=True)
+    empty = np.broadcast_to(totals == 0, counts.shape)
+    numbered = len(names) <= NUMBERED
+    sns.heatmap(
+        counts / np.maximum(totals, 1), ax=axes, vmin=0, vmax=1, cmap=style.SHARES, mask=empty if empty.any() else None,
+        annot=counts if numbered else False, fmt="d", square=True, linewidths=0.4, annot_kws={"size": 6},
+        cbar_kws={"format": PercentFormatter(xmax=1, decimals=0, symbol=" %"), "shrink": 0.7},
+        **matrix_labels(names),
+    )  # fmt: skip
+    if empty.any():
+        axes.set_facecolor("0.93")  # a row without samples has no shares
+    for text in axes.texts:
+        text.set_in_layout(False)  # they lie inside their cells; measuring 49 of them takes most of the time
+    finish_matrix(axes, bar_label="share of the row", title=title, n_classes=len(names))
     return figure
 
 
@@ -254,16 +312,19 @@ def classes(grid: Grid, dataset: str, folder: Path) -> Figure | None:
     name = f"{slug(dataset)}_classes"
     style.save(folder, name, _draw_classes, tidy=tidy, title=f"{dataset}: samples per expression")
     totals = tidy.groupby("expression")["samples"].sum()
+    without = lacking(
+        [(f"no sample in {split} of", [word for word, n in by.items() if n == 0]) for split, by in counts.items()]
+    )
     return Figure(
         name=name,
-        caption=f"Samples per expression in each split of {dataset}.",
+        caption=f"Samples per expression in each split of {dataset}.{without}",
         alt=f"Bars per expression and split. Most frequent: {totals.idxmax()} ({int(totals.max()):,}); "
         f"rarest: {totals.idxmin()} ({int(totals.min()):,}).",
     )
 
 
 def _draw_classes(tidy: pd.DataFrame, title: str) -> DrawnFigure:
-    figure = style.new(style.COLUMN_IN, 2.3)
+    figure = style.new(style.COLUMN_IN, max(2.3, 0.6 + 0.19 * tidy["expression"].nunique()))
     axes = figure.subplots()
     sns.barplot(
         tidy, y="expression", x="samples", hue="split", ax=axes, errorbar=None,

@@ -11,6 +11,7 @@ from fer_bench import seeds
 from fer_bench.metrics._named import of_labels
 from fer_bench.report import words
 from fer_bench.report.blocks import Section, Table
+from fer_bench.report.figures import lacking
 from fer_bench.report.grid import Grid
 from fer_bench.report.main_table import scope
 from fer_bench.stats import confusion, crossed
@@ -30,6 +31,7 @@ def per_class(grid: Grid) -> Table:
     """Make the table: one row per data set, method and expression."""
     rows = [row for dataset in grid.datasets for row in _dataset(grid, dataset)]
     head = ["data set"] * grid.several
+    nothing = "".join(_lacking(grid, dataset) for dataset in grid.datasets)
     level = words.coverage(grid.level)
     return Table(
         name="per_class",
@@ -40,7 +42,7 @@ def per_class(grid: Grid) -> Table:
         wrapped=frozenset({*head, "method", "expression"}),
         right=frozenset({"n", *_MEASURES}),
         note="Where resampling shows no spread, recall has Wilson's interval of one run, and F1 stands without "
-        f"brackets. {grid.params.report.scale.strip()}",
+        f"brackets.{nothing} {grid.params.report.scale.strip()}",
         empty="No run has predictions.",
     )
 
@@ -50,6 +52,20 @@ def _drawn(grid: Grid) -> str:
     if max(map(int, seeds_used), default=1) == 1:
         return "resampling samples, holding fixed the checkpoints (seeds, training data)"
     return "resampling seeds and samples, holding fixed the training data"
+
+
+def _lacking(grid: Grid, dataset: str) -> str:
+    """Say of which expressions there is no sample, and which a method predicts under no seed."""
+    table = grid.predicted.get(dataset)
+    if table is None or table.empty:
+        return ""
+    names, used = grid.expressions(dataset), _runs_shown(grid, dataset, table)
+    said = [(f"{dataset}: no sample of", sorted(set(range(len(names))) - set(table["y_true"])))]
+    for method in grid.methods(dataset):
+        own = [str(column) for column in used if column.method == method]
+        missing = set(range(len(names))) - set(np.unique(table[own].to_numpy(dtype=int))) if own else set()
+        said.append((f"{dataset}, {grid.title(method)} never predicts", sorted(missing)))
+    return lacking([(f"on {what}", [names[place] for place in places]) for what, places in said])
 
 
 def _dataset(grid: Grid, dataset: str) -> list[dict[str, str]]:

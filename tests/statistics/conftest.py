@@ -29,6 +29,7 @@ class FakeRuns:
     changes: dict[str, object] = field(default_factory=dict)  # of every record
     recipe: str = "toy"
     epochs: int = 2
+    n_classes: int = 7
     files: dict[str, str] = field(default_factory=dict)  # of entries that bear another name than their method
 
     def write(self) -> None:
@@ -43,7 +44,7 @@ class FakeRuns:
             "compare: {metrics: [accuracy, macro_f1]}\nreport: {title: Tiny, scale: For tests.}\n"
         )
         rng = np.random.default_rng(0)
-        y_true = rng.choice(7, size=self.n, p=SHARES)
+        y_true = rng.choice(self.n_classes, size=self.n, p=SHARES if self.n_classes == len(SHARES) else None)
         easy = rng.random(self.n)
         for method, share in self.methods.items():
             for seed in self.seeds:
@@ -53,7 +54,7 @@ class FakeRuns:
         if method == "majority_class":
             return np.full(self.n, 1)
         right = 0.8 * easy + 0.2 * rng.random(self.n) < share
-        return np.where(right, y_true, (y_true + rng.integers(1, 7, size=self.n)) % 7)
+        return np.where(right, y_true, (y_true + rng.integers(1, self.n_classes, size=self.n)) % self.n_classes)
 
     def cell(self, method, seed):
         return self.folder / "results/tiny/runs/synthetic" / method / f"seed{seed}"
@@ -62,7 +63,7 @@ class FakeRuns:
         ok = (method, seed) not in self.failed
         record = {
             "dataset": "synthetic", "method": method, "seed": seed, "protocol": "honest", "recipe": self.recipe,
-            "settings": {}, "n_classes": 7, "label_rule": "released", "weights": "none",
+            "settings": {}, "n_classes": self.n_classes, "label_rule": "released", "weights": "none",
             "status": "ok" if ok else "failed", "error": None if ok else "the loss is NaN in epoch 1", "n_train": 500,
             "n_select": 100, "n_report": self.n, "epochs": self.epochs, "selected": dict.fromkeys(SELECTIONS, 1),
             "device": "cpu", "threads": 1, "dirty": False, "digests": {}, "versions": {}, "machine": {},
@@ -70,10 +71,10 @@ class FakeRuns:
         }  # fmt: skip
         write_record(RunRecord(**record), self.cell(method, seed) / "run.json")
         ids = [f"s{index:04d}" for index in range(self.n)]
-        logits = np.eye(7)[y_pred] * 2.0
+        logits = np.eye(self.n_classes)[y_pred] * 2.0
         frames = [predictions.frame(name, ids, y_true, logits) for name in SELECTIONS]
         table = pd.concat(frames, ignore_index=True) if ok else frames[0].iloc[:0]
-        predictions.write(table, self.cell(method, seed) / "predictions.csv", n_classes=7)
+        predictions.write(table, self.cell(method, seed) / "predictions.csv", n_classes=self.n_classes)
         epochs = [
             {"dataset": "synthetic", "method": method, "seed": seed, "epoch": epoch, "lr": 0.1, "train_loss": 1.0,
              "val_loss": 1.0, "val_accuracy": 0.5, "val_macro_f1": 0.5, "seconds": 1.0}

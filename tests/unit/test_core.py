@@ -6,7 +6,7 @@ import pytest
 
 from fer_bench import provenance, registry, seeds
 from fer_bench.errors import FerBenchError
-from fer_bench.expressions import expressions
+from fer_bench.expressions import EXPRESSIONS, expressions
 
 
 def test_an_error_carries_its_fix():
@@ -40,7 +40,13 @@ def test_the_digest_of_code_follows_the_modules_that_are_loaded():
     assert provenance.code_digest(["fer_bench.seeds"]) == provenance.code_digest(["fer_bench.seeds"])
 
 
-def test_there_are_two_to_eight_expressions():
-    assert expressions(7) == expressions(8)[:7]
-    with pytest.raises(ValueError, match="2 to 8"):
-        expressions(9)
+def test_classes_beyond_the_eight_expressions_are_called_by_number():
+    assert expressions(7) == expressions(8)[:7] == EXPRESSIONS[:7]
+    assert expressions(30) == (*EXPRESSIONS, *(f"class{number}" for number in range(9, 31)))
+    assert len(set(expressions(30))) == 30
+    with pytest.raises(ValueError, match="2 or more"):
+        expressions(1)
+
+
+def test_a_metric_of_a_numbered_class_is_found_by_its_name():
+    assert registry.metric_of("recall_class30") == ("recall", "class30")
