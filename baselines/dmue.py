@@ -26,7 +26,6 @@ Departures of ours
     * Where batches in which a class is short are used (``small_classes``), what cannot be computed is left out: a
       branch that would soften the labels of an absent class has none to soften, and the cosines to an absent class
       count as the smallest of the row.
-    * The stages of the learning rates are phases, each with a new optimiser.
     * The authors' file of weights has names of their training. Where you trust it: ``torch.save({name.partition(
       "feat_net.")[2]: value for name, value in torch.load("mv_epoch_17.pt")["state_dict"].items() if "feat_net." in
       name}, "weights/mv_epoch_17.pth")``.
@@ -60,6 +59,7 @@ from fer_bench.method import (
     Phase,
     Recipe,
     Sometimes,
+    Stages,
     Training,
     WarmupCosine,
     Weights,
@@ -432,8 +432,8 @@ RATES = (
 """Epochs, learning rate of the trunk, of the classifiers (config.py)."""
 
 TRAINING = Training(
-    phases=tuple(Phase(epochs=n, lr=lr, trunk_lr_factor=of_trunk / lr) for n, of_trunk, lr in RATES), batch_size=72,
-    image_size_px=224, resize_px=256, optimizer="adam", weight_decay=1e-4, sampling=Balanced(),
+    phases=(Phase(epochs=36, lr=1e-3, schedule=Stages(table=RATES)),), batch_size=72, image_size_px=224, resize_px=256,
+    optimizer="adam", weight_decay=1e-4, sampling=Balanced(),
     augment=(
         Crop(side_px=224), "flip", Sometimes(p=0.5, changes=(Erase(area=(0.02, 0.25), mean=HALF),)),
         Sometimes(p=0.25, changes=(settings.NOISE,)),
@@ -442,10 +442,7 @@ TRAINING = Training(
 
 CODE = Recipe(
     about="the released code with its comment for RAF-DB, from a ResNet-18 trained on faces (MS-Celeb-1M)",
-    departures=(
-        "each stage of the rates has a new optimiser",
-        "noise has variance 30 of 255 grey levels",
-    ),
+    departures=("noise has variance 30 of 255 grey levels",),
     options=Options(),
     weights="weights/mv_epoch_17.pth",
     training=TRAINING,

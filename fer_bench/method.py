@@ -259,7 +259,18 @@ class WarmupCosine:
     end_lr: float = 0.0
 
 
-Schedule: TypeAlias = Literal["constant", "cosine"] | InverseTime | Plateau | Exponential | Step | WarmupCosine
+@dataclass(frozen=True, kw_only=True)
+class Stages:
+    """Learning rates that a table gives, of the trunk and of all other weights; one optimiser goes through all of it.
+
+    Attributes:
+        table: Stages, one after the other: epochs, the trunk's rate, that of all other weights.
+    """
+
+    table: tuple[tuple[int, float, float], ...]
+
+
+Schedule: TypeAlias = Literal["constant", "cosine"] | InverseTime | Plateau | Exponential | Step | Stages | WarmupCosine
 """``constant``; ``cosine``: to zero over all steps of the phase; or a rule. All act once an epoch but ``cosine`` and
 :class:`WarmupCosine`."""
 
@@ -278,7 +289,8 @@ class Phase:
     Attributes:
         epochs: Passes over the training part, at most.
         lr: Initial learning rate.
-        trunk_lr_factor: By which the trunk's learning rate differs from ``lr``; 1: it does not.
+        trunk_lr_factor: By which the trunk's learning rate differs from ``lr``; 1: it does not, unless by
+            :class:`Stages`.
         schedule: How it changes.
         class_weights: ``balanced``: n / (K n_k) on each sample's loss, averaged over the batch as Keras does (divided
             by the batch size, not by the sum of the weights).
@@ -297,6 +309,22 @@ class Phase:
     trunk: Trunk = "trained"
     early_stop: EarlyStop | None = None
     rewind: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check that a table of rates fits the phase.
+
+        Raises:
+            TypeError: If it ends before the phase, starts at another rate, or the trunk's rate is given twice.
+        """
+        if not isinstance(self.schedule, Stages):
+            return
+        table = self.schedule.table
+        if sum(epochs for epochs, _, _ in table) < self.epochs:
+            message = f"the stages of a phase of {self.epochs} epochs end before it"
+            raise TypeError(message)
+        if self.lr != table[0][2] or self.trunk_lr_factor != 1:
+            message = "a phase with stages has the lr of the first one, and no trunk_lr_factor, which they stand for"
+            raise TypeError(message)
 
     @property
     def watched(self) -> set[Watched]:
@@ -354,6 +382,8 @@ class Training:
         sampling: Which samples an epoch has.
         augment: Random changes of the training pictures, in this order.
         augment_before_resize: Likewise, made before, at the size in which the data set was prepared.
+        second_view: What makes a second picture of each sample for the loss, as ``Batch.second``: random changes of the
+            resized picture, which none of the others has touched, with draws of their own. None: there is none.
     """
 
     phases: tuple[Phase, ...]
@@ -372,6 +402,7 @@ class Training:
     sampling: Sampling = "once"
     augment: tuple[Augmentation, ...] = ()
     augment_before_resize: tuple[Augmentation, ...] = ()
+    second_view: tuple[Augmentation, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -420,6 +451,7 @@ class Batch:
         label_smoothing: From the recipe.
         rows: (n,) rows of the training part, for methods that remember samples.
         epoch: 0-based, counted over all phases.
+        second: The samples' second pictures, like ``inputs``, where the recipe has a ``second_view``; else None.
     """
 
     inputs: Any
@@ -429,6 +461,7 @@ class Batch:
     label_smoothing: float
     rows: Any
     epoch: int
+    second: Any = None
 
 
 class Build(Protocol):

@@ -465,7 +465,7 @@ class Rate(Hook):  # type: ignore[misc]  # mmengine ships no types
         phase = _unwrapped(runner.model).phase_settings
         rate = rules.learning_rate(phase, self.keeper.own, self.keeper.first)
         if rate is not None:
-            self._set(runner, rate)
+            self._set(runner, rate, rules.learning_rate_of_trunk(phase, self.keeper.own, self.keeper.first))
 
     def before_train_iter(
         self,
@@ -480,9 +480,10 @@ class Rate(Hook):  # type: ignore[misc]  # mmengine ships no types
             self._set(runner, rate)
 
     @staticmethod
-    def _set(runner: Runner, rate: float) -> None:
+    def _set(runner: Runner, rate: float, of_trunk: float | None = None) -> None:
         for group in runner.optim_wrapper.param_groups:
-            group["lr"] = rate * group.get("lr_factor", 1.0)
+            own = of_trunk if of_trunk is not None and group.get("of_trunk", False) else rate
+            group["lr"] = own * group.get("lr_factor", 1.0)
 
 
 def _unwrapped(model: nn.Module) -> RunnerModel:

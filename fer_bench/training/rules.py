@@ -3,11 +3,12 @@
 Nothing is remembered beside the history, so a run that goes on decides what an uninterrupted one would have.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from fer_bench.method import Exponential, InverseTime, Phase, Plateau, Step, Training, WarmupCosine
+from fer_bench.method import Exponential, InverseTime, Phase, Plateau, Stages, Step, Training, WarmupCosine
 
 Row: TypeAlias = Mapping[str, float]
 """One epoch: ``phase`` (from 0), ``epoch`` (from 1, over all phases), ``train_accuracy``, and what validation gave."""
@@ -105,7 +106,20 @@ def learning_rate(phase: Phase, rows: Sequence[Row], first: int) -> float | None
         return phase.lr * rule.factor**epoch
     if isinstance(rule, Step):
         return phase.lr * rule.factor ** (epoch // rule.epochs)
+    if isinstance(rule, Stages):
+        return _stage(rule, epoch)[1]
     return None
+
+
+def learning_rate_of_trunk(phase: Phase, rows: Sequence[Row], first: int) -> float | None:
+    """Return the trunk's learning rate in a phase's next epoch; None where it follows :func:`learning_rate`.
+
+    Args:
+        phase: Its settings.
+        rows: Its epochs so far.
+        first: From :func:`first_index`.
+    """
+    return _stage(phase.schedule, first + len(rows))[0] if isinstance(phase.schedule, Stages) else None
 
 
 def learning_rate_of_step(phase: Phase, step: int, n_steps: int) -> float | None:
@@ -124,6 +138,12 @@ def learning_rate_of_step(phase: Phase, step: int, n_steps: int) -> float | None
         return rule.start_lr + (phase.lr - rule.start_lr) * step / risen_after
     share = min((step - risen_after) / (ended_after - risen_after), 1.0)
     return rule.end_lr + (phase.lr - rule.end_lr) * (1 + math.cos(math.pi * share)) / 2
+
+
+def _stage(rule: Stages, epoch: int) -> tuple[float, float]:
+    """Return the rates of an epoch, the trunk's first."""
+    ends = itertools.accumulate(epochs for epochs, _, _ in rule.table)
+    return next(stage[1:] for stage, end in zip(rule.table, ends, strict=True) if epoch < end)
 
 
 def _fallen(rule: Plateau, lr: float, rows: Sequence[Row]) -> float:

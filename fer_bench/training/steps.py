@@ -14,7 +14,7 @@ from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import MODEL_WRAPPERS
 from torch import nn
 
-from fer_bench.method import Phase, Training
+from fer_bench.method import Phase, Stages, Training
 
 WRAPPER = "FerBenchDistributed"
 """Name of :class:`Distributed` in mmengine's configuration, which is text."""
@@ -39,7 +39,8 @@ class Groups(DefaultOptimWrapperConstructor):  # type: ignore[misc]  # mmengine 
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
         """Return the wrapper around the optimiser."""
-        if self.phase.trunk_lr_factor != 1 or self.training.undecayed or self.training.layer_lr_decay != 1:
+        trunk_apart = self.phase.trunk_lr_factor != 1 or isinstance(self.phase.schedule, Stages)
+        if trunk_apart or self.training.undecayed or self.training.layer_lr_decay != 1:
             self.paramwise_cfg = {"of": "a recipe"}  # anything that is true sends mmengine to add_params
         return super().__call__(model)
 
@@ -53,7 +54,10 @@ class Groups(DefaultOptimWrapperConstructor):  # type: ignore[misc]  # mmengine 
         for (depth, of_trunk, spared), members in sorted(groups.items(), key=lambda item: item[0]):
             factor = (self.phase.trunk_lr_factor if of_trunk else 1.0) * self.training.layer_lr_decay**depth
             decay = 0.0 if spared else self.training.weight_decay
-            params.append({"params": members, "lr": self.phase.lr * factor, "weight_decay": decay, "lr_factor": factor})
+            group = {"params": members, "lr": self.phase.lr * factor, "weight_decay": decay, "lr_factor": factor}
+            if isinstance(self.phase.schedule, Stages):
+                group["of_trunk"] = of_trunk
+            params.append(group)
 
 
 def layers_below(model: Any) -> dict[str, int]:  # noqa: ANN401 - a RunnerModel

@@ -11,6 +11,7 @@ import torch
 from baselines import dmue
 from baselines._blocks import resnet
 from fer_bench.method import Balanced, Weights
+from fer_bench.training import rules
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
 import reference
@@ -167,8 +168,15 @@ def test_a_batch_can_be_used_as_far_as_it_goes(labels):
 
 def test_the_rates_are_the_released_codes():
     training = dmue.RECIPES["code"].training
-    assert sum(phase.epochs for phase in training.phases) == 36
-    assert [round(phase.lr * phase.trunk_lr_factor, 9) for phase in training.phases][:3] == [1e-4, 1e-4, 5e-5]
+    (phase,) = training.phases  # one Adam
+    assert phase.epochs == 36
+    # both tables of its config.py: up to which epoch, rate
+    trunk = [(6, 1e-4), (12, 5e-5), (20, 1e-5), (22, 1e-5), (25, 5e-5), (60, 1e-5)]
+    rest = [(4, 1e-3), (8, 5e-4), (14, 1e-4), (22, 1e-5), (25, 5e-5), (60, 1e-5)]
+    for epoch in range(36):
+        before = [{}] * epoch
+        assert rules.learning_rate_of_trunk(phase, before, 0) == next(rate for end, rate in trunk if epoch < end)
+        assert rules.learning_rate(phase, before, 0) == next(rate for end, rate in rest if epoch < end)
     assert (training.optimizer, training.weight_decay, training.batch_size) == ("adam", 1e-4, 72)
     assert (training.sampling, training.resize_px) == (Balanced(), 256)
 

@@ -11,6 +11,7 @@ from fer_bench.method import (
     Phase,
     Plateau,
     Recipe,
+    Stages,
     Step,
     Training,
     WarmupCosine,
@@ -143,3 +144,24 @@ def test_a_rate_that_warms_up_rises_to_the_full_rate_and_falls_to_its_end():
     assert rates[40] == pytest.approx(0.002)
     assert rules.learning_rate(phase, rows([0.5]), 0) is None
     assert rules.learning_rate_of_step(FIRST, 3, 4) is None
+
+
+STAGES = Stages(table=((2, 0.01, 0.1), (1, 0.02, 0.05), (3, 0.001, 0.001)))
+
+
+def test_stages_give_the_trunk_and_the_rest_a_rate_each():
+    phase = Phase(epochs=5, lr=0.1, schedule=STAGES)
+    assert [rules.learning_rate(phase, [{}] * epoch, 0) for epoch in range(5)] == [0.1, 0.1, 0.05, 0.001, 0.001]
+    of_trunk = [rules.learning_rate_of_trunk(phase, [{}] * epoch, 0) for epoch in range(5)]
+    assert of_trunk == [0.01, 0.01, 0.02, 0.001, 0.001]
+    assert rules.learning_rate_of_trunk(FIRST, [], 0) is None
+
+
+@pytest.mark.parametrize(("settings", "said"), [
+    ({"epochs": 7, "lr": 0.1}, "end before it"),
+    ({"epochs": 5, "lr": 0.2}, "the lr of the first one"),
+    ({"epochs": 5, "lr": 0.1, "trunk_lr_factor": 0.1}, "no trunk_lr_factor"),
+])  # fmt: skip
+def test_stages_that_contradict_their_phase_are_refused(settings, said):
+    with pytest.raises(TypeError, match=said):
+        Phase(**settings, schedule=STAGES)

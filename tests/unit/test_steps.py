@@ -10,7 +10,7 @@ from mmengine.optim import OptimWrapper
 from torch import nn
 from torch.nn import functional
 
-from fer_bench.method import Method, Phase, Recipe, Training
+from fer_bench.method import Method, Phase, Recipe, Stages, Training
 from fer_bench.training import module, steps
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
@@ -143,3 +143,10 @@ def test_rates_that_fall_with_depth_need_a_method_that_counts_it():
     with pytest.raises(TypeError, match="layer_lr_decay needs the method's depth"):
         Method(title="Test", recipes={"toy": recipe}, build=Net)
     assert Method(title="Test", recipes={"toy": recipe}, build=Net, depth=depth_of)
+
+
+def test_stages_set_the_trunk_apart_even_where_both_start_alike():
+    stages = Stages(table=((1, 0.1, 0.1),))
+    rest, trunk = groups(training(phase=Phase(epochs=1, lr=0.1, schedule=stages)))
+    assert rest[0] == {"model.head.2.weight", "model.head.2.bias"}
+    assert len(trunk[0]) == 4
