@@ -10,8 +10,9 @@ Code read
     counts and settings were taken from running and describing it.
 
 What the released code does that is easily missed
-    * For clean labels the second view is the mirror image of the very same erased picture; for noisy labels it is the
-      mirror image with an erasing of its own. These are two algorithms; ours is the first.
+    * For clean labels (those of the release's own list) the second view is the mirror image of the very same picture,
+      noise and erasing included. For noisy ones (any other list) it is the mirror image of the clean picture, without
+      noise and with an erasing of its own. These are two algorithms: recipes ``code`` and ``code_noisy``.
     * Pictures are not mirrored at random.
     * The ResNet-50 is Caffe's, with strides in a block's first convolution and a pooling that rounds up. Its weights
       (VGGFace2) were trained on BGR pictures minus a mean; they are given RGB with ImageNet's mean and standard
@@ -39,7 +40,7 @@ from torch.nn import functional
 
 from baselines._blocks import resnet, settings
 from baselines._blocks.class_maps import Head, disagreement
-from fer_bench.method import Batch, Exponential, Method, Phase, Recipe, WarmupCosine, Weights
+from fer_bench.method import Batch, Exponential, Method, Mirror, Phase, Recipe, WarmupCosine, Weights
 from fer_bench.training import official
 
 
@@ -75,6 +76,8 @@ def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
 class Loss(nn.Module):
     """Cross-entropy of the first view, and λ times the mean disagreement of both views' maps.
 
+    The second view is the recipe's (``Training.second_view``), a mirrored one; or else the first view's mirror image.
+
     Args:
         options: The recipe's options.
     """
@@ -85,7 +88,8 @@ class Loss(nn.Module):
 
     def forward(self, model: Any, batch: Batch) -> Tensor:  # noqa: ANN401 - trunk and head are children
         """Return the loss of a batch. Both views go through the trunk, so batch statistics move twice."""
-        first, second = model.trunk(batch.inputs), model.trunk(batch.inputs.flip(-1))
+        mirrored = batch.inputs.flip(-1) if batch.second is None else batch.second
+        first, second = model.trunk(batch.inputs), model.trunk(mirrored)
         losses = functional.cross_entropy(
             model.head(first), batch.labels, reduction="none", label_smoothing=batch.label_smoothing
         )
@@ -152,6 +156,12 @@ RECIPES = {
         departures=(*CODE.departures, "ImageNet weights, with strides in the second convolution of a block"),
         options=Options(caffe=False),
         weights="timm",
+    ),
+    "code_noisy": dataclasses.replace(
+        CODE,
+        about="the released code for noisy labels: the second view has an erasing of its own and no noise",
+        departures=(*CODE.departures, "the labels are the data set's own: none is flipped"),
+        training=dataclasses.replace(settings.EAC, second_view=(Mirror(), settings.ERASE)),
     ),
     "code_resnet18": dataclasses.replace(
         CODE,

@@ -27,11 +27,11 @@ def can_be_stored(training: Training, phase: int) -> bool:
     """Whether features can stand for pictures in a phase.
 
     So they can if no phase up to this one trains the trunk, and pictures are resized bilinearly and changed by
-    mirroring alone.
+    mirroring alone, in one view.
     """
     untouched = all(each.trunk == "frozen" for each in training.phases[: phase + 1])
-    resized = training.interpolation == "bilinear" and training.resize_px is None
-    return untouched and resized and {*training.augment, *training.augment_before_resize} <= {"flip"}
+    plain = training.interpolation == "bilinear" and training.resize_px is None and training.second_view is None
+    return untouched and plain and {*training.augment, *training.augment_before_resize} <= {"flip"}
 
 
 @torch.no_grad()

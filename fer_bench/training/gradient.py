@@ -177,6 +177,7 @@ def _opener(cell: Cell, model: RunnerModel) -> Callable[..., list[Part]]:
             labels=labels[rows],
             seed=cell.seed,
             n_draws=pictures.n_draws(training),
+            n_second_draws=pictures.n_second_draws(training) if trains else 0,
             sampling=training.sampling if trains else "once",
         )
         if not any(stored):

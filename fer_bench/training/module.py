@@ -131,6 +131,7 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
             label_smoothing=self.training_settings.label_smoothing,
             rows=rows,
             epoch=self.epoch,
+            second=None if _are_features(inputs) else pictures.second(inputs, draws, self.training_settings),
         )
         if self.loss is not None:
             return {"loss": self.loss(self.model, batch)}

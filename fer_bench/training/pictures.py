@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from fer_bench import seeds
 from fer_bench.arrays import ImageBatch
+from fer_bench.errors import FerBenchError
 from fer_bench.method import Augmentation, Interpolation, Sampling, Training
 from fer_bench.training import changes, sampling
 
@@ -39,6 +40,7 @@ class Part(Dataset[dict[str, torch.Tensor]]):
         features: float16 (n, c, …) features that stand for the pictures, and those of the mirrored pictures.
         epoch: Set before each epoch.
         n_draws: Uniform numbers per sample and epoch, from :func:`n_draws`.
+        n_second_draws: Those of the second view, which stand behind the others, from :func:`n_second_draws`.
         sampling: Which samples an epoch has; for a part that trains. Indices, and the part's length, then count items.
     """
 
@@ -49,12 +51,22 @@ class Part(Dataset[dict[str, torch.Tensor]]):
     features: tuple[np.ndarray, np.ndarray | None] | None = None
     epoch: int = 0
     n_draws: int = N_DRAWS
+    n_second_draws: int = 0
     sampling: Sampling = "once"
     _items: np.ndarray | None = field(default=None, repr=False, init=False)
     _draws: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Count the items."""
+        """Count the items.
+
+        Raises:
+            FerBenchError: If a second view is asked for of stored features.
+        """
+        if self.features is not None and self.n_second_draws:
+            raise FerBenchError(
+                "a second view is made of pictures; stored features of a frozen trunk have none",
+                fix="train such a recipe on pictures, or leave out its second_view",
+            )
         self._items = sampling.items(self.sampling, self.labels, seed=self.seed, epoch=self.epoch)
 
     def set_epoch(self, epoch: int) -> None:
@@ -64,7 +76,9 @@ class Part(Dataset[dict[str, torch.Tensor]]):
         fixed = seeds.generator(self.seed, "augment", epoch).random((len(self), N_DRAWS), dtype=np.float32)
         further = seeds.generator(self.seed, "augment further", epoch)
         more = further.random((len(self), self.n_draws - N_DRAWS), dtype=np.float32)
-        self._draws = np.hstack([fixed, more])
+        second = seeds.generator(self.seed, "augment second", epoch)
+        apart = second.random((len(self), self.n_second_draws), dtype=np.float32)
+        self._draws = np.hstack([fixed, more, apart])
 
     def __len__(self) -> int:
         return len(self.rows) if self._items is None else len(self._items)
@@ -76,7 +90,8 @@ class Part(Dataset[dict[str, torch.Tensor]]):
     def __getitems__(self, indices: Sequence[int]) -> dict[str, torch.Tensor]:
         """Return a batch: ``inputs``, ``labels``, ``rows`` (positions in the part) and ``draws``."""
         chosen = np.asarray(indices)
-        draws = np.ones((len(chosen), self.n_draws), dtype=np.float32) if self._draws is None else self._draws[chosen]
+        n_draws = self.n_draws + self.n_second_draws
+        draws = np.ones((len(chosen), n_draws), dtype=np.float32) if self._draws is None else self._draws[chosen]
         if self._items is not None:
             chosen = self._items[chosen]
         return {
@@ -127,6 +142,11 @@ def n_draws(training: Training) -> int:
     return _first_of(training.augment, _first_of(training.augment_before_resize, N_DRAWS))
 
 
+def n_second_draws(training: Training) -> int:
+    """Return how many more a recipe's second view uses."""
+    return 0 if training.second_view is None else _first_of(training.second_view, N_DRAWS)
+
+
 def _first_of(asked: Sequence[Augmentation], first: int) -> int:
     return first + sum(changes.n_draws(change) for change in asked if not isinstance(change, str))
 
@@ -136,7 +156,7 @@ def prepare(images: torch.Tensor, draws: torch.Tensor | None, training: Training
 
     Args:
         images: uint8 (n, h, w) or (n, h, w, 3).
-        draws: (n, :func:`n_draws`) uniform numbers in [0, 1); None: nothing is changed at random.
+        draws: (n, at least :func:`n_draws`) uniform numbers in [0, 1); None: nothing is changed at random.
         training: The recipe's settings.
     """
     found = as_tensor(images)
@@ -146,6 +166,20 @@ def prepare(images: torch.Tensor, draws: torch.Tensor | None, training: Training
     found = augment(found, draws, training.augment_before_resize)
     found = resize(found, side, training.interpolation)
     return augment(found, draws, training.augment, first=_first_of(training.augment_before_resize, N_DRAWS))
+
+
+def second(images: torch.Tensor, draws: torch.Tensor, training: Training) -> ImageBatch | None:
+    """Make the second view of pictures of the image store; None where a recipe has none.
+
+    Args:
+        images: uint8 (n, h, w) or (n, h, w, 3).
+        draws: (n, :func:`n_draws` + :func:`n_second_draws`) uniform numbers in [0, 1).
+        training: The recipe's settings.
+    """
+    if training.second_view is None:
+        return None
+    found = resize(as_tensor(images), training.resize_px or training.image_size_px, training.interpolation)
+    return augment(found, draws[:, n_draws(training) :], training.second_view)
 
 
 def _middle(images: ImageBatch, side: int) -> ImageBatch:

@@ -1,5 +1,6 @@
 """EAC: the function of the released code, in both views."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import torch
 
 from baselines import eac
 from baselines._blocks.class_maps import disagreement
-from fer_bench.method import Weights
+from fer_bench.method import Mirror, Weights
+from fer_bench.training import pictures
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
 import reference
@@ -84,3 +86,25 @@ def test_the_recipe_of_the_code_has_its_settings():
     assert (phase.epochs, phase.schedule.factor) == (60, 0.9)
     assert "flip" not in training.augment
     assert eac.RECIPES["code_resnet18"].training.phases[0].lr == 2e-4
+
+
+def test_the_two_settings_differ_in_the_second_view_alone():
+    clean, noisy = (eac.RECIPES[name].training for name in ("code", "code_noisy"))
+    assert clean.second_view is None
+    assert noisy.second_view == (Mirror(), *clean.augment)
+    assert dataclasses.replace(noisy, second_view=None) == clean
+    assert pictures.n_draws(noisy) == pictures.n_draws(clean)
+
+
+def test_the_second_view_is_the_first_ones_mirror_image_unless_the_recipe_makes_one():
+    torch.manual_seed(0)
+    network = eac.build(eac.RECIPES["toy"].options, n_classes=7, weights=Weights("none")).eval()
+    first, second = torch.rand(2, 4, 3, 64, 64).unbind()
+    batch = dataclasses.replace(reference.batch(FIGURES), inputs=first, labels=torch.tensor([0, 1, 2, 3]))
+    batch = dataclasses.replace(batch, sample_weights=torch.ones(4))
+    plain = LOSS(network, batch)
+    assert torch.equal(LOSS(network, dataclasses.replace(batch, second=first.flip(-1))), plain)
+    found = LOSS(network, dataclasses.replace(batch, second=second))
+    maps = [network.head.maps(network.trunk(view)) for view in (first, second)]
+    difference = disagreement(*maps) - disagreement(maps[0], network.head.maps(network.trunk(first.flip(-1))))
+    assert (found - plain).item() == pytest.approx(5.0 * difference.mean().item(), rel=1e-4)

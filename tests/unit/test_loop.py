@@ -8,7 +8,18 @@ import torch
 from torch import nn
 
 from fer_bench.errors import FerBenchError
-from fer_bench.method import EarlyStop, Exponential, InverseTime, Phase, Plateau, Training, WarmupCosine
+from fer_bench.method import (
+    EarlyStop,
+    Erase,
+    Exponential,
+    InverseTime,
+    Mirror,
+    Phase,
+    Plateau,
+    Stages,
+    Training,
+    WarmupCosine,
+)
 from fer_bench.training import loop, module, pictures
 
 
@@ -135,6 +146,61 @@ def test_a_loss_that_remembers_is_trained_kept_and_goes_on_to_the_same_bytes(par
         (tmp_path / "stopped" / f"epoch_{epoch:04d}.pth").unlink()
     again = wrapped(settings, loss=Remembering())
     resumed = fit(again, parts, tmp_path / "stopped")
+    assert [{**row, "seconds": 0} for row in resumed.history] == [{**row, "seconds": 0} for row in whole.history]
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("more", [{}, {"undecayed": ("vectors",), "weight_decay": 0.1}], ids=["plain", "undecayed"])
+def test_one_optimiser_goes_through_all_stages_and_on_to_the_same_bytes(parts, tmp_path, more, monkeypatch):
+    stages = Stages(table=((1, 0.001, 0.01), (2, 0.002, 0.005)))
+    settings = training(Phase(epochs=3, lr=0.01, schedule=stages), **more)
+    rates = []
+    taken = torch.optim.Adam.step
+
+    def step(self, *given, **named):
+        rates.append({group["of_trunk"]: group["lr"] for group in self.param_groups})
+        return taken(self, *given, **named)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    model = wrapped(settings)
+    whole = fit(model, parts, tmp_path / "whole")
+    assert rates == [{False: 0.01, True: 0.001}] * 5 + [{False: 0.005, True: 0.002}] * 10
+    assert [row["lr"] for row in whole.history] == [0.01, 0.005, 0.005]
+    last = torch.load(tmp_path / "whole" / "epoch_0003.pth", weights_only=True)
+    assert {float(state["step"]) for state in last["optimizer"]["state"].values()} == {15.0}
+    shutil.copytree(tmp_path / "whole", tmp_path / "stopped")
+    for epoch in (2, 3):
+        (tmp_path / "stopped" / f"epoch_{epoch:04d}.pth").unlink()
+    again = wrapped(settings)
+    fit(again, parts, tmp_path / "stopped")
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+class Agreeing(nn.Module):
+    """A loss of two views."""
+
+    def forward(self, model, batch):
+        apart = (model(batch.inputs) - model(batch.second)).square().mean()
+        return module.cross_entropy(model, batch)[0] + apart
+
+
+def test_a_run_with_two_views_goes_on_to_the_same_bytes(rng, tmp_path):
+    erase = Erase(area=(0.1, 0.3), mean=(0.5, 0.5, 0.5))
+    settings = training(Phase(epochs=3, lr=0.01), augment=("contrast",), second_view=(Mirror(), erase))
+    labels = np.arange(40) % 3
+    part = pictures.Part(
+        images=rng.integers(0, 256, (40, 12, 12, 3), dtype=np.uint8), rows=np.arange(40), labels=labels, seed=0,
+        n_draws=pictures.n_draws(settings), n_second_draws=pictures.n_second_draws(settings),
+    )  # fmt: skip
+    model = wrapped(settings, loss=Agreeing())
+    whole = fit(model, (part, part), tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "stopped")
+    for epoch in (2, 3):
+        (tmp_path / "stopped" / f"epoch_{epoch:04d}.pth").unlink()
+    again = wrapped(settings, loss=Agreeing())
+    resumed = fit(again, (part, part), tmp_path / "stopped")
     assert [{**row, "seconds": 0} for row in resumed.history] == [{**row, "seconds": 0} for row in whole.history]
     for name, value in model.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name

@@ -1,10 +1,22 @@
 """Batches and the random changes of training pictures."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from fer_bench.training import pictures
+from fer_bench import seeds
+from fer_bench.errors import FerBenchError
+from fer_bench.method import Erase, Mirror, Noise, Phase, Sometimes, Training
+from fer_bench.training import features, pictures
+
+ERASE = Erase(area=(0.1, 0.3), mean=(0.0, 0.0, 0.0))
+NOISY = Training(
+    phases=(Phase(epochs=1, lr=0.1, trunk="frozen"),), batch_size=4, image_size_px=16, optimizer="adam",
+    augment=(ERASE,), augment_before_resize=(Sometimes(p=0.5, changes=(Noise(std=0.1),)),),
+)  # fmt: skip
+TWO_VIEWS = dataclasses.replace(NOISY, second_view=(Mirror(), ERASE))
 
 
 def part(rng, n=12, **more):
@@ -78,3 +90,61 @@ def test_stored_features_of_mirrored_pictures_replace_those_of_flipped_samples(r
     flipped = pictures.mirrored_half(batch["draws"])
     assert 0 < int(flipped.sum()) < 10
     assert torch.equal(batch["inputs"][:, 0] == 1, flipped)
+
+
+def views(rng, training, epoch=0):
+    """A part's batch in an epoch, and both of its views."""
+    data = part(rng, n_draws=pictures.n_draws(training), n_second_draws=pictures.n_second_draws(training))
+    data.set_epoch(epoch)
+    batch = data.__getitems__(list(range(10)))
+    inputs, draws = batch["inputs"], batch["draws"]
+    return batch, pictures.prepare(inputs, draws, training), pictures.second(inputs, draws, training)
+
+
+def test_the_second_view_is_the_clean_picture_mirrored_with_its_own_erasing(rng):
+    batch, first, second = views(rng, TWO_VIEWS)
+    clean = pictures.resize(pictures.as_tensor(batch["inputs"]), 16).flip(-1)
+    erased = (second == 0).all(dim=1, keepdim=True)
+    assert torch.equal(torch.where(erased, second, clean), second)  # what is not erased has no noise
+    shares = erased.float().mean(dim=(1, 2, 3))
+    assert bool(((shares > 0.05) & (shares < 0.4)).all())
+    of_first = (first == 0).all(dim=1, keepdim=True)
+    assert not any(torch.equal(mine, theirs) for mine, theirs in zip(erased.flip(-1), of_first, strict=True))
+
+
+def test_a_second_view_moves_no_draw_of_the_first(rng):
+    state = rng.bit_generator.state
+    plain, alone, none = views(rng, NOISY)
+    rng.bit_generator.state = state
+    batch, first, _ = views(rng, TWO_VIEWS)
+    assert none is None
+    n = pictures.n_draws(NOISY)
+    assert plain["draws"].shape[1] == n
+    assert plain["draws"].numpy().tobytes() == batch["draws"][:, :n].numpy().tobytes()
+    assert torch.equal(first, alone)
+
+
+def test_the_second_view_is_the_seeds_and_the_epochs(rng):
+    state = rng.bit_generator.state
+    found = []
+    for epoch in (3, 3, 4):
+        rng.bit_generator.state = state
+        found.append(views(rng, TWO_VIEWS, epoch)[2])
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+
+
+def test_draws_are_what_they_were(rng):
+    """The streams of the first view, by name."""
+    batch, _, _ = views(rng, NOISY, epoch=2)
+    named = [seeds.generator(3, name, 2) for name in ("augment", "augment further")]
+    widths = (5, pictures.n_draws(NOISY) - 5)
+    expected = np.hstack([each.random((10, n), dtype=np.float32) for each, n in zip(named, widths, strict=True)])
+    assert batch["draws"].numpy().tobytes() == expected.tobytes()
+
+
+def test_stored_features_have_no_second_view(rng):
+    assert not features.can_be_stored(dataclasses.replace(TWO_VIEWS, augment=(), augment_before_resize=()), 0)
+    with pytest.raises(FerBenchError, match="stored features of a frozen trunk have none") as raised:
+        part(rng, features=(np.zeros((10, 4), np.float16), None), n_second_draws=9)
+    assert "train such a recipe on pictures" in raised.value.fix
