@@ -6,7 +6,7 @@ This module needs no torch, so methods that are fitted in one go neither need no
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -229,6 +229,7 @@ def record_of(cell: Cell, folder: Path) -> runs.RunRecord:
         "initial weights": ((record.weights, record.loaded), (cell.weights_name, cell.files)),
     }
     changed = [name for name, (then, today) in pairs.items() if then != today]
+    changed += changed_settings(record.settings.get("training"), cell.recipe.training)
     if changed:
         raise FerBenchError(f"{folder}: the run was made with another {', another '.join(changed)}", fix=again(cell))
     changed = [name for name in ("samples", "pixels", "split") if record.digests.get(name) != now[name]]
@@ -237,6 +238,30 @@ def record_of(cell: Cell, folder: Path) -> runs.RunRecord:
             f"{folder}: the data were prepared differently since the run: other {', '.join(changed)}", fix=again(cell)
         )
     return record
+
+
+def changed_settings(then: object, today: object, where: str = "training") -> Iterator[str]:
+    """Name the settings in which a record and a recipe differ.
+
+    Args:
+        then: As a record has them: plain data. What it lacks since it is older was what now is the default.
+        today: The recipe's: dataclasses.
+        where: What is compared, for the names: ``training.phases[0].lr``.
+    """
+    if dataclasses.is_dataclass(today) and isinstance(then, dict):
+        fields = {field.name: field for field in dataclasses.fields(today)}
+        yield from (f"{where}.{name}" for name in then if name not in fields)
+        for name, field in fields.items():
+            found = getattr(today, name)
+            if name in then:
+                yield from changed_settings(then[name], found, f"{where}.{name}")
+            elif found != field.default:
+                yield f"{where}.{name}"
+    elif isinstance(today, tuple) and isinstance(then, list) and len(then) == len(today):
+        for index, pair in enumerate(zip(then, today, strict=True)):
+            yield from changed_settings(*pair, f"{where}[{index}]")
+    elif then != today:
+        yield where
 
 
 def again(cell: Cell) -> str:

@@ -385,6 +385,60 @@ def test_kept_weights_of_another_model_are_refused(prepared_folder):
         gradient.trained(cell, folder, 999)
 
 
+@pytest.fixture
+def kept(prepared_folder):
+    """A function that writes the record of a run of ``conv_cut`` with other training settings, and returns its folder.
+
+    Nothing is trained; the cell that it is of comes with it.
+    """
+    cell = cells.resolve(params.read(), dataset="synthetic", method="conv_cut", seed=0)
+    plain = carry_out(params.read(), dataset="synthetic", method="majority_class", seed=0)
+    fields = {name: getattr(plain, name) for name in plain.__struct_fields__} | {
+        "method": "conv_cut", "method_file": "conv_cut", "recipe": cell.recipe_name, "weights": cell.weights_name,
+    }  # fmt: skip
+
+    def write(change):
+        settings = cell.settings
+        change(settings["training"])
+        folder = prepared_folder / "kept"
+        runs.write_record(runs.RunRecord(**{**fields, "settings": settings}), folder / "run.json")
+        return cell, folder
+
+    return write
+
+
+def test_a_kept_run_of_the_same_training_is_taken(kept):
+    cell, folder = kept(lambda _training: None)
+    assert cells.record_of(cell, folder).method == "conv_cut"
+
+
+@pytest.mark.parametrize(("change", "named"), [
+    (lambda training: training.update(batch_size=7), "another training.batch_size"),
+    (lambda training: training["phases"][0].update(lr=0.5), r"another training.phases\[0\].lr"),
+    (lambda training: training["phases"].append({}), r"another training.phases\n"),
+    (lambda training: training.update(augment=["crop"]), "another training.augment"),
+    (lambda training: training.update(dropped=1), "another training.dropped"),
+])  # fmt: skip
+def test_a_kept_run_of_another_training_is_refused_by_the_settings_name(kept, change, named):
+    with pytest.raises(FerBenchError, match=f"the run was made with {named}") as raised:
+        cells.record_of(*kept(change))
+    assert "carry the run out again" in raised.value.fix
+
+
+def test_a_setting_that_is_newer_than_the_record_had_its_default(kept):
+    def older(training):
+        for name in ("second_view", "sampling", "sam_rho"):
+            del training[name]
+        del training["phases"][0]["trunk_lr_factor"]
+
+    cell, folder = kept(older)
+    assert cells.record_of(cell, folder).settings["training"].keys().isdisjoint({"second_view", "sampling"})
+    two_views = dataclasses.replace(cell.recipe.training, second_view=("flip",))
+    changed = dataclasses.replace(cell, recipe=dataclasses.replace(cell.recipe, training=two_views))
+    with pytest.raises(FerBenchError, match=r"another training\.second_view\n"):
+        cells.record_of(changed, folder)
+
+
 def test_options_of_a_grid_replace_the_recipes_and_stand_among_its_departures():
     recipe = registry.load("methods", "finetune").recipes["resnet18"]
     found = cells.with_options(recipe, {"backbone": "resnet34.tv_in1k"}, where="methods.x.options")
