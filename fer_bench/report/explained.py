@@ -14,10 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as DrawnFigure
 from matplotlib.lines import Line2D
 
-from fer_bench.expressions import EXPRESSIONS
+from fer_bench.expressions import expressions
 from fer_bench.report import style, words
 from fer_bench.report.blocks import Block, Figure, Section, Table
-from fer_bench.report.figures import slug, wrapped
+from fer_bench.report.figures import SHORT, slug, wrapped
 from fer_bench.report.grid import Grid
 from fer_bench.tables import features
 from fer_bench.tables.features import Explained, Maps
@@ -29,10 +29,8 @@ _MOST_ROWS = 8
 
 _COLOURS = [style.COLOURS[place] for place in (0, 1, 2, 3, 4, 9, 8, 7)]
 _MARKERS = "os^DvPX*"
-"""Of expressions, in their order: who cannot tell two colours apart can tell two shapes apart."""
-
-_SHORT = {"neutral": "neut.", "happiness": "happ.", "surprise": "surp.", "sadness": "sad.", "anger": "anger",
-          "disgust": "disg.", "fear": "fear", "contempt": "cont."}  # fmt: skip
+"""Of expressions, in their order: who cannot tell two colours apart can tell two shapes apart. The ninth class begins
+again with the first colour and the second shape, so that 64 classes look different."""
 
 
 class Kept(NamedTuple):
@@ -222,12 +220,23 @@ def _draw_maps(
         axes.set_xlabel(under, fontsize=7)
     seen = sorted({int(label) for *_, points in panels for label in points["y_true"].unique()})
     handles = [
-        Line2D([], [], linestyle="", marker=_MARKERS[k], color=_COLOURS[k], markersize=4, label=EXPRESSIONS[k])
-        for k in seen
+        Line2D([], [], linestyle="", marker=_marker(k), color=_colour(k), markersize=4, label=_name(k)) for k in seen
     ]
-    n_beside = len(handles) if width > style.COLUMN_IN else -(-len(handles) // 2)
+    n_beside = min(len(handles), 8) if width > style.COLUMN_IN else min(-(-len(handles) // 2), 4)
     figure.legend(handles=handles, loc="outside lower center", ncols=n_beside, handletextpad=0.1, columnspacing=0.9)
     return figure
+
+
+def _name(label: int) -> str:
+    return expressions(max(label + 1, 2))[label]
+
+
+def _colour(label: int) -> tuple[float, float, float]:
+    return _COLOURS[label % len(_COLOURS)]
+
+
+def _marker(label: int) -> str:
+    return _MARKERS[(label + label // len(_COLOURS)) % len(_MARKERS)]
 
 
 def _estimate(each: Kept) -> float:
@@ -245,8 +254,8 @@ def _map(axes: Axes, rows: pd.DataFrame) -> None:
     for label in counts.index:
         own = rows[rows["y_true"] == label]
         axes.scatter(
-            own["x"].to_numpy(dtype=float), own["y"].to_numpy(dtype=float), s=size, color=_COLOURS[int(label)],
-            marker=_MARKERS[int(label)], linewidths=0,
+            own["x"].to_numpy(dtype=float), own["y"].to_numpy(dtype=float), s=size, color=_colour(int(label)),
+            marker=_marker(int(label)), linewidths=0,
         )  # fmt: skip
     axes.set(xticks=[], yticks=[])
     axes.set_box_aspect(1)
@@ -319,7 +328,7 @@ def _draw_faces(rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarray, np.nda
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
     for label, axes in zip(seen, panels[0], strict=True):
-        axes.set_title(EXPRESSIONS[label], fontsize=8)
+        axes.set_title(_name(label), fontsize=8)
     for (title, y_true, y_pred, maps, images), line in zip(rows, panels, strict=True):
         line[0].set_ylabel(title, fontsize=7)
         for place, label in enumerate(y_true):
@@ -341,6 +350,6 @@ def _face(axes: Axes, image: np.ndarray, found: np.ndarray, answer: tuple[int, i
     y_true, y_pred = answer
     right = y_true == y_pred
     axes.set_xlabel(
-        "✓" if right else f"→ {_SHORT[EXPRESSIONS[y_pred]]}", fontsize=7, labelpad=1.5,
+        "✓" if right else f"→ {SHORT.get(_name(y_pred), _name(y_pred))}", fontsize=7, labelpad=1.5,
         color="black" if right else style.COLOURS[3],
     )  # fmt: skip
