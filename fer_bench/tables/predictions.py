@@ -11,7 +11,7 @@ import pandas as pd
 
 from fer_bench.arrays import Labels, Logits
 from fer_bench.errors import FerBenchError
-from fer_bench.expressions import EXPRESSIONS, expressions
+from fer_bench.expressions import expressions
 from fer_bench.protocols import SELECTIONS
 from fer_bench.tables._schema import Schema, integer, number, text
 
@@ -100,7 +100,7 @@ def _known(table: pd.DataFrame, where: str) -> None:
         if len(outside):
             raise FerBenchError(
                 f"{where}: {column} of {outside.iloc[0]} is no class; expected 0 to {n_classes - 1}",
-                fix=f"classes are indices in the order {', '.join(EXPRESSIONS[:n_classes])}",
+                fix=f"classes are indices in the order {', '.join(expressions(n_classes))}",
             )
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from fer_bench import params
+from fer_bench.errors import FerBenchError
 from fer_bench.expressions import expressions
 from fer_bench.stats import comparing, scoring
 from fer_bench.tables import predicted
@@ -24,3 +25,10 @@ def test_scores_and_comparisons_are_made_of_any_number_of_classes(fake_runs, n_c
     table = comparing.compare_grid(params.read(), metrics=None, baseline=None, dataset=None, say=lambda _: None)
     assert len(table) == 3 * 2
     assert table["p_holm"].between(0, 1).all()
+
+
+def test_a_label_that_is_no_class_is_told_the_names_of_the_numbered_ones(fake_runs):
+    grid = fake_runs(n_classes=11, methods={"lbp_svm": 0.7})
+    grid.edit_predictions("lbp_svm", 0, lambda table: table.assign(y_true=table["y_true"].replace(10, 11)))
+    with pytest.raises(FerBenchError, match="contempt, class9, class10, class11"):
+        scoring.score(params.read())

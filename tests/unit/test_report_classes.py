@@ -63,7 +63,10 @@ def _drawn(grid, folder):
         )
 
 
-@pytest.mark.parametrize(("n_classes", "width"), [(2, "column"), (8, "column"), (11, "page"), (30, "page")])
+@pytest.mark.parametrize(
+    ("n_classes", "width"),
+    [(2, "column"), (8, "column"), (11, "page"), pytest.param(30, "page", marks=pytest.mark.slow)],
+)
 def test_a_matrix_takes_the_page_where_a_column_is_too_narrow(n_classes, width, tmp_path, monkeypatch):
     confusion, difference, _ = _drawn(_grid(_fake(n_classes), tmp_path, monkeypatch), tmp_path)
     assert confusion.width == difference.width == width
@@ -72,7 +75,7 @@ def test_a_matrix_takes_the_page_where_a_column_is_too_narrow(n_classes, width, 
     assert pixels == round(200 * (style.COLUMN_IN if width == "column" else style.PAGE_IN))
 
 
-@pytest.mark.parametrize(("n_classes", "absent"), [(2, 1), (7, 3), (30, 28)])
+@pytest.mark.parametrize(("n_classes", "absent"), [(2, 1), (7, 3), pytest.param(30, 28, marks=pytest.mark.slow)])
 def test_a_class_without_samples_is_named_and_is_not_the_worst_recognised(n_classes, absent, tmp_path, monkeypatch):
     fake = _fake(n_classes)
     grid = _grid(fake, tmp_path, monkeypatch, without=[absent])
