@@ -12,7 +12,7 @@ from torch import nn
 from fer_bench import params, registry
 from fer_bench.datasets import _store
 from fer_bench.errors import FerBenchError
-from fer_bench.method import EarlyStop, Method, Phase, Recipe, Training, Weights
+from fer_bench.method import EarlyStop, Method, Mirror, Phase, Recipe, Training, Weights
 from fer_bench.tables import predictions, runs
 from fer_bench.training import cell as cells
 from fer_bench.training import features, gradient, loop, module, pictures
@@ -246,6 +246,20 @@ def test_phases_share_features_while_the_trunk_is_untrained(cell, second):
     assert [row["phase"] for row in outcome.history] == [0, 0, 1]
     assert outcome.sealed[:2] == alone.sealed
     assert outcome.facts["settings"]["phases"][1] == {"epochs": 1, "stopped_early": False}
+
+
+def test_a_frozen_trunk_with_a_second_view_is_trained_on_pictures(cell):
+    seen = []
+
+    def loss(model, batch):
+        seen.append((batch.from_features, torch.equal(batch.second, batch.inputs.flip(-1))))
+        return module.cross_entropy(model, batch)[0]
+
+    two_views = with_phases(cell, FROZEN, augment=(), second_view=(Mirror(),))
+    two_views = dataclasses.replace(two_views, method=dataclasses.replace(two_views.method, loss=loss))
+    outcome = gradient.train(two_views, "none")
+    assert set(seen) == {(False, True)}
+    assert outcome.facts["settings"]["features"] == "computed in the loop"
 
 
 def test_last_is_the_epoch_that_a_phase_has_gone_back_to(cell):

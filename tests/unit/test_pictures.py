@@ -110,6 +110,10 @@ def test_the_second_view_is_the_clean_picture_mirrored_with_its_own_erasing(rng)
     assert bool(((shares > 0.05) & (shares < 0.4)).all())
     of_first = (first == 0).all(dim=1, keepdim=True)
     assert not any(torch.equal(mine, theirs) for mine, theirs in zip(erased.flip(-1), of_first, strict=True))
+    others = batch["draws"].clone()
+    others[:, : pictures.n_draws(TWO_VIEWS)] = 0.3
+    assert torch.equal(pictures.second(batch["inputs"], others, TWO_VIEWS), second)
+    assert not torch.equal(pictures.prepare(batch["inputs"], others, TWO_VIEWS), first)
 
 
 def test_a_second_view_moves_no_draw_of_the_first(rng):
@@ -122,6 +126,8 @@ def test_a_second_view_moves_no_draw_of_the_first(rng):
     assert plain["draws"].shape[1] == n
     assert plain["draws"].numpy().tobytes() == batch["draws"][:, :n].numpy().tobytes()
     assert torch.equal(first, alone)
+    both = batch["draws"].numpy()
+    assert not {*both[:, :n].flat} & {*both[:, n:].flat}  # a stream of its own
 
 
 def test_the_second_view_is_the_seeds_and_the_epochs(rng):
