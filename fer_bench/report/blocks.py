@@ -5,6 +5,8 @@ from typing import Literal, TypeAlias
 
 import pandas as pd
 
+from fer_bench.report import words
+
 
 @dataclass(frozen=True)
 class Text:
@@ -47,6 +49,7 @@ class Table:
         right: Columns of numbers, right-aligned.
         bold: (row, column) of cells in bold.
         bold_headers: Headers in bold.
+        noted: Columns of sentences that stand under the table, each sentence once and numbered.
         shared: Columns that LaTeX leaves out, and names in the caption, where all rows have the same value.
         note: What else has to be known to read it.
         empty: What is said instead when there are no rows.
@@ -60,6 +63,7 @@ class Table:
     right: frozenset[str] = frozenset()
     bold: frozenset[tuple[int, str]] = frozenset()
     bold_headers: frozenset[str] = frozenset()
+    noted: frozenset[str] = frozenset()
     shared: frozenset[str] = frozenset()
     note: str = ""
     empty: str = "None."
@@ -81,6 +85,17 @@ class Figure:
     caption: str
     alt: str
     width: Literal["column", "page"] = "column"
+
+
+def noted(block: Table) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return the cells with numbers where columns of sentences stand, and what each number says."""
+    cells, notes = block.cells.copy(), dict[str, str]()
+    for name in [str(name) for name in cells.columns if name in block.noted]:
+        said = [text for text in dict.fromkeys(map(str, cells[name])) if text not in {"", words.NONE}]
+        numbers = {text: str(len(notes) + place) for place, text in enumerate(said, start=1)}
+        notes |= {number: text for text, number in numbers.items()}
+        cells[name] = [numbers.get(str(text), str(text)) for text in cells[name]]
+    return cells, notes
 
 
 Block: TypeAlias = Text | Box | Listing | Code | Table | Figure

@@ -44,6 +44,7 @@ def claims(grid: Grid) -> Table:
         + "Selected by: the rule that picked the published checkpoint, as far as paper and code say.",
         wrapped=frozenset({"method", "data set", "metric", "where", "selected by", "verdict", "why"}),
         right=frozenset({"published", "ours", "one more run", "seeds"}),
+        noted=frozenset({"why"}),
         shared=frozenset({"metric", "seeds"}),
         note=f"{_outside(grid, outside)}A verdict is about the number under the recipe and weights of the main table. "
         f"{grid.params.report.scale.strip()}",

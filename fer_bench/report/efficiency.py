@@ -14,7 +14,7 @@ from fer_bench.report.figures import percent_axis, slug, wrapped
 from fer_bench.report.grid import Grid
 
 _BESIDE = 6
-"""Methods whose names fit beside the drawing in one column."""
+"""Methods whose names fit under the drawing in one column; those of more stand beside it, on a page's width."""
 
 
 def section(grid: Grid, folder: Path) -> Section:
@@ -90,6 +90,9 @@ def _spread(values: "pd.Series[Any]", printed: Any) -> str:  # noqa: ANN401 - on
     if kept.empty:
         return words.NONE
     middle, low, high = printed(kept.median()), printed(kept.min()), printed(kept.max())
+    units = {text.rpartition(" ")[2] for text in (middle, low, high)}
+    if low != high and len(units) == 1 and " " in middle:  # a unit of all three is said once
+        low, high = low.rpartition(" ")[0], high.rpartition(" ")[0]
     return middle if low == high else f"{middle} [{low}, {high}]"
 
 
@@ -127,7 +130,8 @@ def scatter(grid: Grid, dataset: str, folder: Path) -> Figure | None:
 
 
 def _draw(points: list[tuple[str, np.ndarray, np.ndarray]], ylabel: str, title: str, *, share: bool) -> DrawnFigure:
-    figure = style.new(_width(len(points)), 2.4)
+    beside = len(points) > _BESIDE
+    figure = style.new(_width(len(points)), 2.4 if beside else 2.2 + 0.15 * -(-len(points) // 2))
     axes = figure.subplots()
     for place, (label, speed, (middle, low, high)) in enumerate(points):
         centre = float(np.median(speed))
@@ -151,6 +155,9 @@ def _draw(points: list[tuple[str, np.ndarray, np.ndarray]], ylabel: str, title: 
         percent_axis(axes, "y", span=float(max(ends[2] for *_, ends in points) - min(ends[1] for *_, ends in points)))
     axes.grid(color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=6)
+    if beside:
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=6)
+    else:  # the drawing keeps the column's width, so that its ticks have room
+        figure.legend(loc="outside lower center", ncols=2, fontsize=6)
     axes.set_title(title)
     return figure

@@ -52,6 +52,7 @@ def _numbers(table: pd.DataFrame, titles: dict[str, str], *, level: float) -> Ta
         "sizes of the test set are in use, those of which it is one.",
         wrapped=frozenset({"data set", "method", "whole count", "fits", "where"}),
         right=frozenset({"published", "nearest count", "interval"}),
+        noted=frozenset({"where"}),
         note="The interval covers other pictures of the kind, not another run. A question mark: the size of the test "
         "set is not published, and the first known one that fits is taken. A number that is no whole count may be a "
         "mean over runs or batches, or of another test set. Numbers stand here as printed, those of void claims too.",

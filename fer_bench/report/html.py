@@ -21,7 +21,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from fer_bench.report import words
-from fer_bench.report.blocks import Block, Box, Code, Figure, Listing, Section, Table, Text
+from fer_bench.report.blocks import Block, Box, Code, Figure, Listing, Section, Table, Text, noted
 from fer_bench.report.latex import narrowed
 
 SEARCHED_FROM = 10
@@ -196,7 +196,8 @@ def _view(
 
 def _table(block: Table, *, said_once: str) -> dict[str, Any]:
     block, same = narrowed(replace(block, shared=block.shared | {"data set"}))
-    block = replace(block, cells=block.cells[_order(block)])
+    cells, notes = noted(block)
+    block = replace(block, cells=cells[_order(block)])
     first, *more = _SENTENCE.split(block.caption, maxsplit=1)
     note = block.note.removesuffix(said_once).strip() if said_once else block.note
     columns = [_column(block, str(name)) for name in block.cells.columns]
@@ -211,6 +212,7 @@ def _table(block: Table, *, said_once: str) -> dict[str, Any]:
     return {
         "title": first,
         "basis": " ".join(filter(None, [*more, same])),
+        "notes": list(notes.values()),
         "note": note,
         "elsewhere": bool(said_once) and block.note.endswith(said_once),
         "mark": block.mark,

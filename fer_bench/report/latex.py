@@ -19,18 +19,25 @@ import pandas as pd
 
 from fer_bench.errors import FerBenchError
 from fer_bench.report import marked, words
-from fer_bench.report.blocks import Block, Box, Code, Figure, Listing, Section, Table, Text
+from fer_bench.report.blocks import Block, Box, Code, Figure, Listing, Section, Table, Text, noted
 from fer_bench.report.grid import Grid
 from fer_bench.report.latex_text import escape, escape_cell, pieces, width_pt
 
 LINES = 64
 """Lines of one fragment: what fits a page at this size; longer tables go on in ``<name>_2.tex``."""
 
+_HALF_PAGE = 34
+"""Lines of each part of a longer table: two stand on a page, and the first fits under what is there already."""
+
 _PAGE_PT = 478.0  # the text width of report.tex: A4 less two margins of 2.1 cm, in TeX's points
+_HEIGHT_PT = 650.0  # of a page, less a heading, rules and skips
 _GAP_PT, _LEAST_GAP_PT = 6.0, 2.5  # between two columns, 2 \tabcolsep; the smaller one where a table is too wide
 _SENTENCE_PT = 72.0  # what is kept for a column of sentences before short words get theirs
 _BOLD = 1.15  # how much wider bold letters are, about
 _SHORT_PT = 72.0  # a column of words that needs no more than this gets it before longer ones share the rest
+
+_HALF, _SHORT_TEXT = 0.48, 420  # of the page; letters of caption and note in half of it
+_END = "\\par\\bigskip\n"
 
 _PREAMBLE = r"""\documentclass[10pt]{article}
 \usepackage[a4paper,margin=2.1cm]{geometry}
@@ -42,7 +49,10 @@ _PREAMBLE = r"""\documentclass[10pt]{article}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{0.6em}
 \setlength{\emergencystretch}{3em}
+\newlength{\pagewidth}\setlength{\pagewidth}{\textwidth}
 \raggedbottom
+% a list stays with the sentence that leads to it
+\makeatletter\@beginparpenalty=10000\makeatother
 """
 
 
@@ -72,15 +82,24 @@ def _parts(block: Table) -> list[tuple[int, int]]:
     """Part the rows so that each part has about the same number of lines, at most about ``LINES``."""
     if block.cells.empty:
         return [(0, 0)]
-    widths, _ = _widths(block, block.cells)
+    cells, notes = noted(block)
+    widths, _ = _widths(block, cells)
     lines = [
-        max([1, *(math.ceil(width_pt(str(row[name])) / (_PAGE_PT * share)) for name, share in widths.items())])
-        for row in block.cells.to_dict("records")
+        max([1, *(_lines(str(row[name]), _PAGE_PT * share) for name, share in widths.items())])
+        for row in cells.to_dict("records")
     ]
-    n_parts = -(-sum(lines) // LINES)
+    under = sum(_lines(text, _PAGE_PT) for text in [*notes.values(), block.mark])
+    words_pt = 14 * _lines(block.caption, _PAGE_PT) + 12 * _lines(block.note, _PAGE_PT)  # rather too much
+    if sum(lines) + under <= LINES and 8 * (sum(lines) + under) + words_pt <= _HEIGHT_PT:
+        return [(0, len(lines))]
+    n_parts = max(2, -(-sum(lines) // _HALF_PAGE))
     part_of = [before * n_parts // sum(lines) for before in itertools.accumulate([0, *lines[:-1]])]
     starts = [row for row, part in enumerate(part_of) if row == 0 or part != part_of[row - 1]]
     return list(itertools.pairwise([*starts, len(lines)]))
+
+
+def _lines(text: str, width: float) -> int:
+    return math.ceil(width_pt(text) / width)
 
 
 def narrowed(block: Table) -> tuple[Table, str]:
@@ -95,7 +114,7 @@ def narrowed(block: Table) -> tuple[Table, str]:
 
 
 def _tabular(block: Table, start: int, stop: int) -> str:
-    cells = block.cells.astype(object)
+    cells, notes = noted(replace(block, cells=block.cells.astype(object)))
     if cells.empty:
         cells = pd.DataFrame([[block.empty, *[""] * (len(cells.columns) - 1)]], columns=cells.columns)
         stop = 1
@@ -133,16 +152,27 @@ def _tabular(block: Table, start: int, stop: int) -> str:
     setting = (
         f"\\scriptsize\\setlength{{\\tabcolsep}}{{{gap / 2:.3g}pt}}\\def\\ragged{{\\rightskip0pt plus 1fil\\relax}}"
     )
-    return f"{{{setting}%\n{_with_mark(body, block.mark)}}}\n"
+    named = {str(text) for name in block.noted & set(shown.columns) for text in shown[name]}
+    under = _paragraphs({number: text for number, text in notes.items() if number in named})
+    return f"{{{setting}%\n{_with_under(body, [*under, *filter(None, [escape(block.mark)])])}}}\n"
 
 
-def _with_mark(body: str, mark: str) -> str:
-    """Put the mark under a table, as wide as it: a fragment that stands alone carries it, and in any mode of TeX."""
-    if not mark:
+def _paragraphs(notes: dict[str, str]) -> list[str]:
+    """Print notes, each on its lines; in one paragraph where none is long."""
+    printed = [f"\\textbf{{{number}}}~{escape(text)}" for number, text in notes.items()]
+    if all(width_pt(text) < _PAGE_PT for text in notes.values()):
+        return ["\\quad\n".join(printed)] if printed else []
+    return [f"\\hangindent1em {text}" for text in printed]
+
+
+def _with_under(body: str, paragraphs: list[str]) -> str:
+    """Put notes and the mark under a table, as wide as it: a fragment carries them alone, and in any mode of TeX."""
+    if not paragraphs:
         return body
+    text = "\\rule{0pt}{2.6ex}" + "\\par\n".join(f"{paragraph}\\strut" for paragraph in paragraphs)
     return (
         f"\\sbox0{{%\n{body.rstrip()}}}%\n\\begin{{tabular}}{{@{{}}l@{{}}}}\n\\usebox0\\\\[2pt]\n"
-        f"\\parbox{{\\wd0}}{{\\ragged\\rule{{0pt}}{{2.6ex}}{escape(mark)}\\strut}}\n\\end{{tabular}}\n"
+        f"\\parbox{{\\wd0}}{{\\ragged {text}}}\n\\end{{tabular}}\n"
     )
 
 
@@ -157,12 +187,7 @@ def _widths(block: Table, cells: pd.DataFrame) -> tuple[dict[str, float], float]
     """
     columns = [str(name) for name in cells.columns]
     wordy = [name for name in columns if name in block.wrapped]
-    bold = {name: _BOLD if name in {column for _, column in block.bold} else 1.0 for name in columns}
-    heads = {name: width_pt(name) * (_BOLD if name in block.bold_headers else 1.0) for name in columns}
-    need = {
-        name: max([heads[name], *(bold[name] * width_pt(text) for text in map(str, cells[name]))]) + 2
-        for name in columns
-    }
+    need = {name: _needed(block, cells, name) for name in columns}
     least = {
         name: max(width_pt(piece) for text in [name, *map(str, cells[name])] for piece in pieces(text)) + 2
         for name in wordy
@@ -184,6 +209,14 @@ def _widths(block: Table, cells: pd.DataFrame) -> tuple[dict[str, float], float]
     return {name: (given[name] + share * wanted[name]) / _PAGE_PT for name in wordy}, gap
 
 
+def _needed(block: Table, cells: pd.DataFrame, name: str) -> float:
+    """Return the points that a column takes with no line broken."""
+    bold = _BOLD if name in {column for _, column in block.bold} else 1.0
+    head = width_pt(name) * (_BOLD if name in block.bold_headers else 1.0)
+    # a little more than estimated: a line that is hardly too long would take two
+    return 1.03 * max([head, *(bold * width_pt(text) for text in map(str, cells[name]))]) + 2
+
+
 def document(title: str, sections: tuple[Section, ...], *, head: str, said_once: str = "") -> str:
     """Return ``report.tex``, which inputs every fragment and figure.
 
@@ -201,7 +234,7 @@ def document(title: str, sections: tuple[Section, ...], *, head: str, said_once:
     for section in sections:
         parts.append(f"\\section*{{{escape(section.title)}}}\n")
         figures = [block for block in section.blocks if isinstance(block, Figure)]
-        parts += [_block(_shorter(block, said_once)) for block in section.blocks if not isinstance(block, Figure)]
+        parts += _blocks([_shorter(block, said_once) for block in section.blocks if not isinstance(block, Figure)])
         parts += _figures(figures)
     return "\n".join([*parts, "\\end{document}\n"])
 
@@ -210,6 +243,32 @@ def _shorter(block: Block, said_once: str) -> Block:
     if isinstance(block, Table) and said_once:
         return replace(block, note=block.note.removesuffix(said_once).strip())
     return block
+
+
+def _blocks(blocks: list[Block]) -> list[str]:
+    """Print blocks in their order, two tables beside each other where both are narrow."""
+    made, left = [], list(blocks)
+    while left:
+        block, *left = left
+        pair = [one for one in [block, *left[:1]] if isinstance(one, Table) and _narrow(one)]
+        if len(pair) == 2:
+            left = left[1:]
+            halves = [_table(one, width="[t]{0.485\\linewidth}").removesuffix(_END) for one in pair]
+            made.append("\\noindent" + "\\hfill\n".join(halves) + _END)
+        else:
+            made.append(_block(block))
+    return made
+
+
+def _narrow(block: Table) -> bool:
+    """Return whether a table leaves half of the page empty, and has no text that needs the whole."""
+    block, said = narrowed(block)
+    if block.cells.empty or block.noted or block.mark or len(block.caption + said + block.note) > _SHORT_TEXT:
+        return False
+    widths, gap = _widths(block, block.cells)
+    kept = [str(name) for name in block.cells.columns if name not in widths]
+    whole = sum(_needed(block, block.cells, name) for name in kept) + _PAGE_PT * sum(widths.values())
+    return whole + gap * (len(block.cells.columns) - 1) <= _HALF * _PAGE_PT and len(_parts(block)) == 1
 
 
 def _block(block: Block) -> str:
@@ -233,7 +292,7 @@ def _block(block: Block) -> str:
             return "\n".join(_figures([block]))
 
 
-def _table(block: Table) -> str:
+def _table(block: Table, width: str = "{\\linewidth}") -> str:
     names = list(fragments(block, head=""))
     block, said = narrowed(block)
     parts = []
@@ -245,14 +304,14 @@ def _table(block: Table) -> str:
             else ""
         )
         parts.append(
-            f"\\begin{{minipage}}{{\\linewidth}}\n\\captionof{{table}}{{{escape(caption)}}}\n\\label{{tab:{name}}}\n"
-            f"\\centering\n\\input{{tables/{name}}}{note}\n\\end{{minipage}}\\par\\bigskip\n"
+            f"\\begin{{minipage}}{width}\n\\captionof{{table}}{{{escape(caption)}}}\n\\label{{tab:{name}}}\n"
+            f"\\centering\n{{\\linewidth\\pagewidth\\input{{tables/{name}}}}}{note}\n\\end{{minipage}}{_END}"
         )
     return "\n".join(parts)
 
 
 def _figures(figures: list[Figure]) -> list[str]:
-    """Place page-wide figures alone and the narrow ones in pairs."""
+    """Place page-wide figures alone and the narrow ones in pairs; a narrow one left over has its caption beside it."""
     narrow = [figure for figure in figures if figure.width == "column"]
     groups = [[figure] for figure in figures if figure.width == "page"]
     groups += [narrow[start : start + 2] for start in range(0, len(narrow), 2)]
@@ -261,12 +320,23 @@ def _figures(figures: list[Figure]) -> list[str]:
 
 def _group(group: list[Figure]) -> str:
     width = "\\linewidth" if group[0].width == "page" else "0.485\\linewidth"
+    if len(group) == 1 and group[0].width == "column":
+        return _beside(group[0], width)
     boxes = [
         f"\\begin{{minipage}}[t]{{{width}}}\\centering\n\\includegraphics[width=\\linewidth]{{figures/{figure.name}.pdf}}\n"
         f"\\captionof{{figure}}{{{escape(figure.caption)}}}\n\\label{{fig:{figure.name}}}\n\\end{{minipage}}"
         for figure in group
     ]
     return "\\noindent" + "\\hfill\n".join(boxes) + "\\par\\bigskip\n"
+
+
+def _beside(figure: Figure, width: str) -> str:
+    return (
+        f"\\noindent\\begin{{minipage}}[c]{{{width}}}\n\\includegraphics[width=\\linewidth]{{figures/{figure.name}.pdf}}\n"
+        f"\\end{{minipage}}\\hfill\n\\begin{{minipage}}[c]{{{width}}}\n"
+        f"\\captionsetup{{singlelinecheck=off}}\\captionof{{figure}}{{{escape(figure.caption)}}}\n"
+        f"\\label{{fig:{figure.name}}}\n\\end{{minipage}}{_END}"
+    )
 
 
 def compile_pdf(folder: Path) -> Path:

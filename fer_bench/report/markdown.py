@@ -4,7 +4,7 @@ import re
 
 from tabulate import tabulate
 
-from fer_bench.report.blocks import Block, Box, Code, Figure, Listing, Section, Table, Text
+from fer_bench.report.blocks import Block, Box, Code, Figure, Listing, Section, Table, Text, noted
 
 _SPECIAL = re.compile(
     r"[\\`*|~$]"  # always
@@ -54,15 +54,18 @@ def table(block: Table) -> str:
     """Return a table in GitHub's form, with its caption and note under it."""
     if block.cells.empty:
         return escape(f"{block.empty} {block.mark}".strip())
-    columns = [str(name) for name in block.cells.columns]
+    cells, notes = noted(block)
+    columns = [str(name) for name in cells.columns]
     headers = [_strong(escape(name), bold=name in block.bold_headers) for name in columns]
     rows = [
         [_strong(escape(str(cell)), bold=(number, name) in block.bold) for name, cell in zip(columns, row, strict=True)]
-        for number, row in enumerate(block.cells.itertuples(index=False))
+        for number, row in enumerate(cells.itertuples(index=False))
     ]
     aligned = ["right" if name in block.right else "left" for name in columns]
     printed = tabulate(rows, headers=headers, tablefmt="pipe", colalign=aligned, disable_numparse=True)
-    return f"{printed}\n\n{escape(' '.join(filter(None, [block.caption, block.note, block.mark])))}"
+    said = "\n".join(f"{number}. {escape(text)}" for number, text in notes.items())
+    under = escape(" ".join(filter(None, [block.caption, block.note, block.mark])))
+    return "\n\n".join(filter(None, [printed, said, under]))
 
 
 def _strong(text: str, *, bold: bool) -> str:

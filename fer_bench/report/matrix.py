@@ -14,7 +14,8 @@ from fer_bench.report.grid import Grid, Shown
 from fer_bench.tables.gains import OVER
 
 _SIGNS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": ""}
-_MOST = 11  # columns of one table: what a page has room for
+_MOST = 12  # columns of one table: what a page has room for
+_HALF_PAGE_IN = 4.4  # a matrix of this height and its caption stand twice on a page
 _OPPOSITE = {"better": "worse", "worse": "better"}
 
 
@@ -112,11 +113,13 @@ def _draw_matrix(
     told = np.isin(verdicts, ["better", "worse"])
     unit = 100 if share else 1
     limit = max(float(np.nanmax(np.abs(unit * differences))), 1e-9)
-    figure = style.new(min(side, style.PAGE_IN), min(side, style.PAGE_IN) * 0.86)
+    width = style.COLUMN_IN if side <= style.COLUMN_IN else style.PAGE_IN
+    height = max(min(0.86 * width, _HALF_PAGE_IN), 0.27 * len(titles) + 0.9)
+    figure = style.new(width, height)
     axes = figure.subplots()
     sns.heatmap(
         np.where(told, unit * differences, np.nan), ax=axes, vmin=-limit, vmax=limit, cmap=style.DIFFERENCES,
-        square=True, linewidths=0.4, xticklabels=titles, yticklabels=titles, cbar=False,
+        square=width <= style.COLUMN_IN, linewidths=0.4, xticklabels=titles, yticklabels=titles, cbar=False,
     )  # fmt: skip
     axes.set_facecolor("0.93")
     for row in range(len(titles)):
