@@ -213,8 +213,8 @@ def _needed(block: Table, cells: pd.DataFrame, name: str) -> float:
     """Return the points that a column takes with no line broken."""
     bold = _BOLD if name in {column for _, column in block.bold} else 1.0
     head = width_pt(name) * (_BOLD if name in block.bold_headers else 1.0)
-    # a little more than estimated: a line that is hardly too long would take two
-    return 1.03 * max([head, *(bold * width_pt(text) for text in map(str, cells[name]))]) + 2
+    spare = 1.03 if name in block.wrapped else 1.0  # words hardly wider than estimated would take two lines
+    return spare * max([head, *(bold * width_pt(text) for text in map(str, cells[name]))]) + 2
 
 
 def document(title: str, sections: tuple[Section, ...], *, head: str, said_once: str = "") -> str:
