@@ -35,9 +35,10 @@ def list_(
     print(tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
     if kind == "methods":
         print(
-            "\nParameters and MACs (multiply-accumulates for one picture) are those of the recipe named, with seven "
-            "expressions.\nverified: its network and losses give the figures of the released code's own modules "
-            "(--json says which file holds them)."
+            "\nOf the recipe named, with seven expressions. Parameters: as trained. MACs: multiply-accumulates of "
+            "predicting one picture\n(dmue predicts with one of its branches). verified: its network and losses give "
+            "the figures of the released code's own\nmodules; in part: those of its first stage do (--json says which "
+            "file holds them)."
         )
 
 
@@ -95,7 +96,11 @@ def _in_print(row: dict[str, object]) -> dict[str, object]:
         "claimed accuracy": ", ".join(claims),
         "parameters": "" if parameters is None else f"{parameters / 1e6:.2f} M",
         "MACs": "" if macs is None else f"{macs / 1e9:.2f} G",
-        "verified": "yes" if row["verified"] else "no",
+        "verified": "no"
+        if not row["verified"]
+        else "yes"
+        if str(row["verified"]).startswith("the network")
+        else "in part",
         "of recipe": row["of recipe"] or "",
     }
     del shown["venue"]
