@@ -165,6 +165,8 @@ class Network(Section, frozen=True, kw_only=True):
         parameters: All of them; those of the released code that nothing uses are left out.
         macs: Multiply-accumulates of predicting one picture (``fer_bench/training/cost.py``).
         verified: What of it was held to the released code's own modules; absent: nothing could be.
+        in_part: Whether that is less than what the card's claims rest on.
+        note: What else has to be known to read these figures, a clause.
     """
 
     recipe: str
@@ -172,6 +174,8 @@ class Network(Section, frozen=True, kw_only=True):
     parameters: int
     macs: int
     verified: str | None = None
+    in_part: bool = False
+    note: str | None = None
 
 
 class Card(Section, frozen=True, kw_only=True):

@@ -2,11 +2,14 @@
 
 import ast
 import inspect
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from fer_bench import registry
+
+if TYPE_CHECKING:
+    from fer_bench.card import Network
 
 
 def describe(
@@ -42,12 +45,7 @@ def _print_card(name: str) -> None:
     if found.code is not None:
         print(f"Code read: {found.code.repository} at {found.code.commit} (licence: {found.code.licence})")
     if found.network is not None:
-        network = found.network
-        print(
-            f"Network: {network.parameters:,} parameters, {network.macs:,} multiply-accumulates for one picture "
-            f"(recipe {network.recipe}, {network.n_classes} expressions)"
-        )
-        print(f"Held to the released code's own modules: {network.verified or 'nothing'}")
+        _print_network(found.network)
     for file in found.files:
         print(f"File on record: {file.name}, SHA-256 {file.sha256} ({file.what})")
     for claim in found.claims:
@@ -59,6 +57,16 @@ def _print_card(name: str) -> None:
     for heading, notes in (("Known defect", found.known_defects), ("Report", found.reports)):
         for note in notes:
             print(f"{heading}: {note.what} <{note.link}>")
+
+
+def _print_network(network: "Network") -> None:
+    print(
+        f"Network: {network.parameters:,} parameters, {network.macs:,} multiply-accumulates for one picture "
+        f"(recipe {network.recipe}, {network.n_classes} expressions)"
+    )
+    print(f"Held to the released code's own modules: {network.verified or 'nothing'}")
+    if network.note is not None:
+        print(f"Of these figures: {network.note}")
 
 
 def _print_recipes(name: str) -> None:

@@ -22,8 +22,8 @@ def list_(
       fer-bench list methods
       fer-bench list metrics --json
     """  # noqa: D301 - click's mark for lines that stay as they are
-    if kind == "methods":
-        methods = [_method(name) for name in _names(kind)]
+    methods = [_method(name) for name in _names(kind)] if kind == "methods" else []
+    if methods:
         rows = methods if as_json else [_in_print(row) for row in methods]
     else:
         rows = [dict(_row(kind, name)) for name in _names(kind)]
@@ -33,13 +33,15 @@ def list_(
     from tabulate import tabulate
 
     print(tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
-    if kind == "methods":
+    if methods:
         print(
-            "\nOf the recipe named, with seven expressions. Parameters: as trained. MACs: multiply-accumulates of "
-            "predicting one picture\n(dmue predicts with one of its branches). verified: its network and losses give "
-            "the figures of the released code's own\nmodules; in part: those of its first stage do (--json says which "
+            "\nOf the recipe named, with seven expressions. MACs: multiply-accumulates of predicting one picture. "
+            "verified: its network\nand losses give the figures of the released code's own modules (--json says which "
             "file holds them)."
         )
+        for row in methods:
+            if row["note"]:
+                print(f"{row['method']}: {row['note']}.")
 
 
 def _names(kind: str) -> list[str]:
@@ -78,6 +80,8 @@ def _method(name: str) -> dict[str, object]:
         "MACs": None if network is None else network.macs,
         "of recipe": None if network is None else network.recipe,
         "verified": None if network is None else network.verified,
+        "in part": network is not None and network.in_part,
+        "note": None if network is None else network.note,
         "code": made if name in registry.names("methods") else "card only",
     }
 
@@ -96,15 +100,10 @@ def _in_print(row: dict[str, object]) -> dict[str, object]:
         "claimed accuracy": ", ".join(claims),
         "parameters": "" if parameters is None else f"{parameters / 1e6:.2f} M",
         "MACs": "" if macs is None else f"{macs / 1e9:.2f} G",
-        "verified": "no"
-        if not row["verified"]
-        else "yes"
-        if str(row["verified"]).startswith("the network")
-        else "in part",
+        "verified": "no" if not row["verified"] else "in part" if row["in part"] else "yes",
         "of recipe": row["of recipe"] or "",
     }
-    del shown["venue"]
-    return shown
+    return {name: value for name, value in shown.items() if name not in {"venue", "in part", "note"}}
 
 
 def _first_comment(root: "object", name: str) -> str:
