@@ -5,7 +5,9 @@ the same face-pretrained ResNet-18, a thread at kaiwang960112/Self-Cure-Network 
 RAF-DB with no method at all.
 
 Recipes named ``as_…`` train as the released code of a method does, without what that method adds. ``resnet18`` is ours.
-Another network: ``methods.finetune.options: {backbone: …}`` in ``params.yaml``, with any name that timm knows.
+Another network: ``methods.finetune.options: {backbone: …}`` in ``params.yaml``, with any name that timm knows, or
+``dlib_face_resnet_v1``, dlib's network for face recognition. Mean, standard deviation and range of the input come with
+the network.
 """
 
 import dataclasses
@@ -15,9 +17,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from baselines._blocks import resnet, settings
+from baselines._blocks import dlib_face, resnet, settings
 from baselines._blocks.normalise import Normalise
-from fer_bench.method import Method, Phase, Recipe, Training, Weights
+from fer_bench.method import Method, Phase, Recipe, Training, WarmupCosine, Weights
 from fer_bench.training.weights import create_backbone
 
 
@@ -26,7 +28,7 @@ class Options:
     """What can be chosen.
 
     Attributes:
-        backbone: timm's name, with the tag of the weights.
+        backbone: timm's name, with the tag of the weights; or :data:`dlib_face.NAME`.
         small: Another size, for ResNets and random weights only.
     """
 
@@ -59,8 +61,14 @@ def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
         options: The recipe's options.
         n_classes: Number of logits.
         weights: Initial weights of the trunk.
+
+    Raises:
+        FerBenchError: If weights are asked for that do not fit.
     """
-    if options.small is None:
+    trunk: Pooled | dlib_face.DlibFace
+    if options.backbone == dlib_face.NAME:
+        trunk = dlib_face.DlibFace(weights)
+    elif options.small is None:
         trunk = Pooled(create_backbone(options.backbone, weights, num_classes=0))
     else:
         trunk = Pooled(resnet.Grid(options.backbone, options.small, weights).net)
@@ -88,6 +96,11 @@ RESNET18 = Recipe(
     ),
 )  # fmt: skip
 
+PRETRAINED = Training(
+    phases=(Phase(epochs=12, lr=1e-3, schedule=WarmupCosine(warmup_epochs=1)),), batch_size=64, image_size_px=112,
+    optimizer="adamw", weight_decay=0.05, augment=("flip", "crop", settings.ERASE),
+)  # fmt: skip
+
 RECIPES = {
     "toy": Recipe(
         about="a ResNet of four blocks from random weights, for the demo",
@@ -106,6 +119,20 @@ RECIPES = {
         RESNET18,
         about="as resnet18, from weights of a ResNet-18 trained on faces (MS-Celeb-1M)",
         weights="weights/resnet18_msceleb.pth",
+    ),
+    "lite0": dataclasses.replace(
+        RESNET18,
+        about="EfficientNet-Lite0 from ImageNet at 112 px; settings of our choice, for two CPU cores",
+        options=Options(backbone="tf_efficientnet_lite0"),
+        weights="weights/tf_efficientnet_lite0.safetensors",
+        training=PRETRAINED,
+    ),
+    "dlib_face": dataclasses.replace(
+        RESNET18,
+        about="dlib's network for face recognition at 112 px; settings of our choice, for two CPU cores",
+        options=Options(backbone=dlib_face.NAME),
+        weights=f"weights/{dlib_face.NAME}.safetensors",
+        training=PRETRAINED,
     ),
     "cpu": Recipe(
         about="a small ResNet from random weights at a scale that two cores carry: the control of all recipes cpu",

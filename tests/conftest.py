@@ -20,13 +20,20 @@ def rng(request):
 @pytest.fixture(scope="session")
 def ferplus_folder():
     """The folder with FERPlus as released; tests that need it are marked `data`."""
-    places = (
-        [Path(os.environ["FER_BENCH_DATA"])] if "FER_BENCH_DATA" in os.environ else [ROOT.parent / "shared" / "data"]
-    )
-    for place in places:
-        if (place / "ferplus").is_dir():
-            return place / "ferplus"
-    pytest.skip("FERPlus is not here; set FER_BENCH_DATA to the folder that holds ferplus/")
+    return _brought("ferplus")
+
+
+@pytest.fixture(scope="session")
+def weights_folder():
+    """The folder with released weights; tests that need it are marked `data`."""
+    return _brought("weights")
+
+
+def _brought(name):
+    folder = Path(os.environ.get("FER_BENCH_DATA", ROOT.parent / "shared" / "data")) / name
+    if not folder.is_dir():
+        pytest.skip(f"no {name} here; set FER_BENCH_DATA to the folder that holds {name}/")
+    return folder
 
 
 GRID = """
