@@ -47,7 +47,7 @@ from typing import Any
 
 from torch import nn
 
-from baselines._blocks import convnext, keras
+from baselines._blocks import convnext, keras, mobilenet, stages
 from baselines._blocks.attention import Attention
 from baselines._blocks.classifier import Classifier, LayerNorm2d, Regularisation
 from fer_bench.errors import FerBenchError
@@ -67,8 +67,10 @@ class Options:
     """What can be chosen.
 
     Attributes:
-        backbone: timm's name, with the tag of the weights.
-        cut: Where the trunk ends: ``code``, ``stage2``, ``stage3``, or any other of :class:`convnext.Cut`.
+        backbone: timm's name, with the tag of the weights; or :data:`mobilenet.NAME`.
+        cut: Where the trunk ends. Of a ConvNeXt: ``code``, ``stage2``, ``stage3``, or any other of
+            :class:`convnext.Cut`. Of timm's other networks: a stage by timm's name (:class:`stages.Cut`). Of Keras'
+            MobileNetV1: ``conv_dw_9`` and the like, the block after whose depthwise half it ends.
         layers: Layers of the detail extraction block, 0 to 3: two separable convolutions as in the released code, then
             a 1 × 1 convolution, PAtt-Lite's third layer; the paper does not say what its third one is.
         input_norm: Layer normalisation of the detail extraction block's input (Algorithm 1; not in the code).
@@ -88,8 +90,16 @@ class Options:
     small: convnext.Small | None = None
 
 
-def trunk_of(options: Options, weights: Weights) -> convnext.Cut:
-    """Return the truncated backbone."""
+def trunk_of(options: Options, weights: Weights) -> convnext.Cut | stages.Cut | mobilenet.KerasMobileNet:
+    """Return the truncated backbone.
+
+    Raises:
+        FerBenchError: If the backbone cannot be cut there, or the weights are another network's.
+    """
+    if options.backbone == mobilenet.NAME:
+        return mobilenet.create(mobilenet.block_of(options.cut), 1.0, weights)
+    if not options.backbone.startswith("convnext"):
+        return stages.Cut(options.backbone, options.cut, weights)
     net = convnext.create(options.backbone, options.small, weights)
     return convnext.Cut(net, CODE_CUT if options.cut == "code" else options.cut)
 

@@ -33,28 +33,16 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from baselines._blocks import keras
+from baselines._blocks import keras, mobilenet
 from baselines._blocks.attention import Attention
 from baselines._blocks.classifier import Classifier, Regularisation
 from baselines._blocks.normalise import Normalise
-from fer_bench.errors import FerBenchError
 from fer_bench.method import EarlyStop, InverseTime, Method, Phase, Plateau, Recipe, Training, Weights
-from fer_bench.training.weights import create_backbone, keras_arrays
+from fer_bench.training.weights import create_backbone
 
 N_PATCH = 256  # channels of the patch extraction block
-N_STEM = 32
-# (channels, stride) of MobileNetV1's 13 blocks (Howard et al. 2017, arXiv:1704.04861, Table 1)
-BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
-KERAS_BN = {
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "running_mean",
-    "moving_variance": "running_var",
-}
 TIMM_CUT = (3, 3)  # timm's block that is Keras' block 9
 
 FIRST = Regularisation(dropout=0.1)
@@ -83,84 +71,6 @@ class Options:
     phases: tuple[Regularisation, ...] = (FIRST,)
 
 
-class _Unit(nn.Module):
-    """A convolution with TensorFlow's padding, batch normalisation, ReLU6."""
-
-    def __init__(self, n_in: int, n_out: int, *, kernel: int, stride: int, depthwise: bool = False) -> None:
-        super().__init__()
-        # stride 2: Keras pads (0, 1) itself and convolves VALID, whatever the size; stride 1: SAME, kernel // 2 a side
-        self.pads_itself = stride == 2
-        padding = 0 if self.pads_itself else kernel // 2
-        groups = n_in if depthwise else 1
-        self.conv = nn.Conv2d(n_in, n_out, kernel, stride, padding, groups=groups, bias=False)
-        self.bn = nn.BatchNorm2d(n_out, eps=keras.BN_EPSILON, momentum=keras.BN_MOMENTUM)
-
-    def forward(self, x: Tensor) -> Tensor:
-        padded = functional.pad(x, (0, 1, 0, 1)) if self.pads_itself else x
-        return functional.relu6(self.bn(self.conv(padded)), inplace=True)
-
-
-class KerasMobileNet(nn.Module):
-    """MobileNetV1 as in Keras applications, up to the depthwise half of one block; (n, 3, h, w) to (n, c, h', w').
-
-    Children bear Keras' layer names: ``conv1``, ``conv_dw_1``, ``conv_pw_1``, …
-
-    Args:
-        cut: The block, counted from 1.
-        width: Share of the channels.
-
-    Raises:
-        FerBenchError: If there is no such block.
-    """
-
-    def __init__(self, cut: int, width: float) -> None:
-        super().__init__()
-        if not 1 <= cut <= len(BLOCKS):
-            raise FerBenchError(f"MobileNetV1 has no block {cut}", fix=f"choose a cut from 1 to {len(BLOCKS)}")
-        self.normalise = Normalise((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # Keras: x / 127.5 − 1
-        n_in = int(N_STEM * width)
-        layers: OrderedDict[str, nn.Module] = OrderedDict(conv1=_Unit(3, n_in, kernel=3, stride=2))
-        for block, (n_out, stride) in enumerate(BLOCKS[:cut], start=1):
-            layers[f"conv_dw_{block}"] = _Unit(n_in, n_in, kernel=3, stride=stride, depthwise=True)
-            if block < cut:
-                layers[f"conv_pw_{block}"] = _Unit(n_in, int(n_out * width), kernel=1, stride=1)
-                n_in = int(n_out * width)
-        self.layers = nn.Sequential(layers)
-        self.n_channels = n_in
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map pictures in [0, 1] to a grid of features."""
-        return self.layers(self.normalise(images))  # type: ignore[no-any-return]
-
-    def load_keras(self, arrays: dict[str, Any]) -> None:
-        """Take over Keras' weights.
-
-        Args:
-            arrays: By Keras' names, in Keras' layouts: kernels (h, w, in, out), depthwise ones (h, w, channels, 1).
-
-        Raises:
-            FerBenchError: If an array is missing or has another size.
-        """
-        for name, layer in self.layers.named_children():
-            depthwise = name.startswith("conv_dw")
-            kernel = f"{name}/depthwise_kernel" if depthwise else f"{name}/kernel"
-            axes = (2, 3, 0, 1) if depthwise else (3, 2, 0, 1)
-            places = layer.state_dict()  # shares memory with the layer
-            self._take(arrays, kernel, places["conv.weight"], axes=axes)
-            for theirs, ours in KERAS_BN.items():
-                self._take(arrays, f"{name}_bn/{theirs}", places[f"bn.{ours}"], axes=(0,))
-
-    @staticmethod
-    def _take(arrays: dict[str, Any], key: str, place: Tensor, *, axes: tuple[int, ...]) -> None:
-        fix = "bring Keras' MobileNet weights (alpha 1, 224, ImageNet) and name the file in params.yaml"
-        if key not in arrays:
-            raise FerBenchError(f"the weights file lacks {key}", fix=fix)
-        array = arrays[key]
-        if array.ndim != len(axes) or array.transpose(axes).shape != tuple(place.shape):
-            raise FerBenchError(f"{key} of sizes {array.shape} does not fit the trunk's {tuple(place.shape)}", fix=fix)
-        place.copy_(torch.from_numpy(array.transpose(axes).copy()))
-
-
 class TimmMobileNet(nn.Module):
     """timm's MobileNetV1 up to the depthwise half of block 9; (n, 3, h, w) to (n, 512, h / 16, w / 16).
 
@@ -182,7 +92,7 @@ class TimmMobileNet(nn.Module):
         return self.last(self.stages(self.stem(self.normalise(images))))  # type: ignore[no-any-return]
 
 
-def trunk_of(options: Options, weights: Weights) -> KerasMobileNet | TimmMobileNet:
+def trunk_of(options: Options, weights: Weights) -> mobilenet.KerasMobileNet | TimmMobileNet:
     """Return the truncated MobileNetV1.
 
     Raises:
@@ -190,16 +100,7 @@ def trunk_of(options: Options, weights: Weights) -> KerasMobileNet | TimmMobileN
     """
     if options.trunk == "timm":
         return TimmMobileNet(create_backbone(options.backbone, weights, num_classes=0))
-    if weights.source == "timm":
-        raise FerBenchError(
-            "timm has no weights for MobileNetV1 as Keras computes it",
-            fix="name a file with Keras' weights (.npz) in params.yaml, or choose a recipe with trunk timm",
-        )
-    trunk = KerasMobileNet(options.cut, options.width)
-    keras.initialise(trunk)
-    if weights.path is not None:
-        trunk.load_keras(keras_arrays(weights.path))
-    return trunk
+    return mobilenet.create(options.cut, options.width, weights)
 
 
 def head_of(options: Options, n_channels: int, n_classes: int) -> nn.Module:
@@ -240,8 +141,6 @@ def couples_batch(options: Options) -> bool:
     return options.attention == "batch"
 
 
-KERAS_WEIGHTS = "weights/mobilenet_v1_1.0_224_imagenet_notop.npz"
-
 # the released notebook
 CODE_TRAINING = Training(
     phases=(
@@ -261,7 +160,7 @@ CODE_TRAINING = Training(
 CODE = Recipe(
     about="the released code: two phases on a frozen trunk, with its class weights, stopping and learning rates",
     options=Options(phases=(FIRST, SECOND)),
-    weights=KERAS_WEIGHTS,
+    weights=mobilenet.WEIGHTS,
     training=CODE_TRAINING,
 )
 
@@ -339,7 +238,7 @@ RECIPES = {
             "no second phase",
         ),
         options=Options(),
-        weights=KERAS_WEIGHTS,
+        weights=mobilenet.WEIGHTS,
         training=Training(
             phases=(Phase(epochs=6, lr=1e-3, schedule="cosine", class_weights="balanced", trunk="frozen"),),
             batch_size=8, image_size_px=224, optimizer="adam", adam_eps=1e-7, clip_norm=3.0, augment=("flip",),

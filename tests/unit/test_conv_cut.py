@@ -352,3 +352,52 @@ def test_departures_follow_the_architecture():
     assert "over the batch" in said["paper"]
     assert "over the batch" not in said["paper_spatial"]
     assert "bottleneck" not in said["words_stage3"]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "cut", "shape"),
+    [
+        ("tf_efficientnet_lite0", "blocks.4", (112, 14, 14)),
+        ("resnet18", "layer3", (256, 14, 14)),
+        ("keras_mobilenet_v1", "conv_dw_9", (512, 14, 14)),  # as large as the released code's cut of ConvNeXt-Base
+    ],
+)
+def test_the_head_can_be_put_on_other_trunks(backbone, cut, shape):
+    options = conv_cut.Options(backbone=backbone, cut=cut)
+    net = conv_cut.build(options, n_classes=8, weights=NONE).eval()
+    with torch.no_grad():
+        assert net.trunk(torch.rand(1, 3, 224, 224)).shape == (1, *shape)
+        assert net(torch.rand(2, 3, 224, 224)).shape == (2, 8)
+
+
+def test_a_cut_of_another_network_computes_what_the_network_computes_there():
+    import timm
+
+    whole = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0).eval()
+    trunk = conv_cut.trunk_of(conv_cut.Options(backbone="tf_efficientnet_lite0", cut="blocks.4"), NONE).eval()
+    found = trunk.net.load_state_dict(whole.state_dict(), strict=False)
+    images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    grid = whole.bn1(whole.conv_stem((images - 0.5) / 0.5))
+    for stage in whole.blocks[:5]:
+        grid = stage(grid)
+    with torch.no_grad():
+        assert found.missing_keys == []
+        assert torch.allclose(trunk(images), grid, atol=1e-5)
+        assert len(trunk.net.blocks) == 5
+
+
+@pytest.mark.parametrize(
+    ("backbone", "fix"),
+    [("tf_efficientnet_lite0", "blocks.4"), ("keras_mobilenet_v1", "conv_dw_9"), ("convnext_atto", "stage3")],
+)
+def test_a_cut_that_a_trunk_lacks_is_answered_by_those_that_it_has(backbone, fix):
+    with pytest.raises(FerBenchError, match="stage9") as raised:
+        conv_cut.trunk_of(conv_cut.Options(backbone=backbone, cut="stage9"), NONE)
+    assert fix in raised.value.fix
+
+
+def test_a_trunk_that_leaves_too_small_a_grid_is_named():
+    net = conv_cut.build(conv_cut.Options(backbone="resnet18", cut="layer4"), n_classes=8, weights=NONE).eval()
+    with pytest.raises(FerBenchError, match="grid of 1×1") as raised:
+        net(torch.rand(1, 3, 64, 64))
+    assert "cut the trunk earlier" in raised.value.fix

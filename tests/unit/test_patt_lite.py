@@ -7,6 +7,7 @@ from skimage import data
 from torch.nn import functional
 
 from baselines import patt_lite
+from baselines._blocks import mobilenet
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Weights
 
@@ -31,7 +32,7 @@ def random_arrays(rng, cut=9, width=1.0):
 
     n_in = int(32 * width)
     add("conv1/kernel", (3, 3, 3, n_in), n_in)
-    for block, (n_out, _) in enumerate(patt_lite.BLOCKS[:cut], start=1):
+    for block, (n_out, _) in enumerate(mobilenet.BLOCKS[:cut], start=1):
         add(f"conv_dw_{block}/depthwise_kernel", (3, 3, n_in, 1), n_in)
         add(f"conv_pw_{block}/kernel", (1, 1, n_in, int(n_out * width)), int(n_out * width))
         n_in = int(n_out * width)
@@ -81,7 +82,7 @@ def test_patch_extraction_reduces_a_grid_of_14_to_2():
 
 def test_a_stride_of_two_pads_below_and_to_the_right_only(rng):
     arrays = random_arrays(rng, cut=1)
-    trunk = patt_lite.KerasMobileNet(1, 1.0).eval()
+    trunk = mobilenet.KerasMobileNet(1, 1.0).eval()
     trunk.load_keras(arrays)
     image = rng.uniform(size=(1, 3, 6, 6)).astype(np.float32)
     padded = np.pad(image * 2 - 1, ((0, 0), (0, 0), (0, 1), (0, 1)))
@@ -100,7 +101,7 @@ def test_a_stride_of_two_pads_below_and_to_the_right_only(rng):
 
 
 def test_an_epsilon_of_a_thousandth_is_used_throughout():
-    trunk = patt_lite.KerasMobileNet(9, 0.25)
+    trunk = mobilenet.KerasMobileNet(9, 0.25)
     norms = [layer for layer in trunk.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
     assert len(norms) == 18
     assert {layer.eps for layer in norms} == {1e-3}
