@@ -8,7 +8,8 @@ _ESCAPES = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"''", "–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}",
     "×": r"\(\times\)", "±": r"\(\pm\)", "−": r"\(-\)", "≤": r"\(\leq\)", "≥": r"\(\geq\)", "·": r"\(\cdot\)",
-    "▲": r"\(\bigtriangleup\)", "▼": r"\(\bigtriangledown\)", "†": r"\dag{}", "→": r"\(\rightarrow\)",
+    "▲": r"\(\bigtriangleup\)", "▼": r"\(\bigtriangledown\)", "†": r"\dag{}", "‡": r"\ddag{}",
+    "→": r"\(\rightarrow\)", "³": r"\(^{3}\)",
     "µ": r"\(\mu\)", "°": r"\(^{\circ}\)", "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}",
     "ł": r"\l{}", "Ł": r"\L{}", "œ": r"\oe{}", "«": r"\(\ll\)", "»": r"\(\gg\)", "\N{NO-BREAK SPACE}": "~",
 }  # fmt: skip

@@ -15,8 +15,8 @@ from fer_bench.report.blocks import Section, Table
 from fer_bench.report.grid import Grid
 from fer_bench.report.main_table import covers, metric_with_interval
 
-DAGGER = "†"
-"""Behind a published number whose checkpoint was chosen on the reported samples."""
+CHOSEN_ON_TEST = "‡"
+"""Behind a published number whose checkpoint was chosen on the reported samples; † is the papers' own sign."""
 
 NOT_RUN = "not run"
 
@@ -185,7 +185,7 @@ def _claimed(layout: _Layout, row: PublishedRow, dataset: str, value: float) -> 
         if (claim.dataset, claim.metric) == (dataset, layout.table.metric) and _same(claim.value, value)
     }
     printed = words.published(value).removesuffix(" %")
-    return f"{printed} {DAGGER}" if "best_on_test" in chosen else printed
+    return f"{printed} {CHOSEN_ON_TEST}" if "best_on_test" in chosen else printed
 
 
 def _caption(layout: _Layout) -> str:
@@ -200,6 +200,6 @@ def _caption(layout: _Layout) -> str:
 
 
 def _legend(rows: list[dict[str, str]]) -> str:
-    if any(DAGGER in text for row in rows for text in row.values()):
-        return f"{DAGGER}: that checkpoint was chosen on the reported samples, as far as paper and code say."
+    if any(CHOSEN_ON_TEST in text for row in rows for text in row.values()):
+        return f"{CHOSEN_ON_TEST}: that checkpoint was chosen on the reported samples, as far as paper and code say."
     return ""

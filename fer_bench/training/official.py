@@ -129,7 +129,7 @@ def load(method: Method, net: nn.Module, path: Path) -> None:
     """
     if method.from_official is None:
         raise FerBenchError(
-            f"{method.title}: no released checkpoint can be read; no code that trains one is public",
+            f"{method.title}: nothing here reads a released checkpoint of it",
             fix="train the method: fer-bench run",
         )
     state = method.from_official(read(path))
