@@ -18,6 +18,8 @@ What the released code does that is easily missed
       classes evenly makes them rare.
     * The loss couples a batch's pictures; a prediction does not. What predicts is the target branch alone
       (``from_official`` reads checkpoints of the training graph).
+    * The code has AffectNet's order of classes alone. A checkpoint is read in the order of RAF-DB's labels, 1 to 7:
+      hold its accuracy per expression against that before you use it.
     * The test list validates, every 200 batches and every epoch; each snapshot is kept under its accuracy.
 
 Departures of ours

@@ -18,6 +18,8 @@ Departures of the released code from the paper
     * A script writes changed copies into the data folder until each class has 1,000 pictures; another writes tables
       without a header that are read with one, so that each part lacks its first picture.
     * The classifier has 7 outputs at the commit of the figures, 6 at others.
+    * The README lists the classes in another order than the scripts that write and evaluate labels; checkpoints follow
+      the scripts.
 
 Departures of ours
     Each recipe names its own. Throughout:
@@ -44,7 +46,7 @@ from fer_bench.method import EarlyStop, Method, Phase, Plateau, Recipe, Training
 from fer_bench.training import official
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's conversion to grey
-ORDER = ("happiness", "surprise", "anger", "sadness", "disgust", "fear", "neutral")  # README
+ORDER = ("happiness", "surprise", "sadness", "anger", "disgust", "fear", "neutral")  # data_preprocessing/data_csv.py
 COINS = 64.0  # mean brightness in 64 steps: the lower half of a step is heads
 
 

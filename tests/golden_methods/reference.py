@@ -6,15 +6,22 @@ import math
 from pathlib import Path
 
 import numpy as np
+import orders
 import torch  # noqa: TID253 - tests of networks
 
 from fer_bench.expressions import EXPRESSIONS
-from fer_bench.training.official import RAFDB
 
 FOLDER = Path(__file__).parent
 TOLERANCE = 1e-9
-OURS = [EXPRESSIONS.index(name) for name in RAFDB]
-"""Our index of each class of the released code, in its order."""
+
+
+def ours(method):
+    """Return our index of each class of a method's released code, in its order."""
+    return [EXPRESSIONS.index(name) for name in orders.ORDERS[method]]
+
+
+OURS = ours("scn")
+"""Likewise, of the codes that count as RAF-DB's list does."""
 
 
 def figures(name):

@@ -10,14 +10,13 @@ import torch
 
 from baselines import apvit
 from fer_bench.errors import FerBenchError
-from fer_bench.expressions import EXPRESSIONS
 from fer_bench.method import RepeatFactor, Weights
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
 import reference
 
 FIGURES = reference.figures("apvit")
-OURS = [EXPRESSIONS.index(name) for name in apvit.ORDER]
+OURS = reference.ours("apvit")
 
 
 @pytest.fixture

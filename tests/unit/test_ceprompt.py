@@ -15,10 +15,10 @@ from fer_bench.errors import FerBenchError
 from fer_bench.expressions import EXPRESSIONS
 from fer_bench.method import Weights
 from fer_bench.training.module import RunnerModel
-from fer_bench.training.official import RAFDB
 from fer_bench.training.steps import layers_below
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
+import orders
 import reference
 from reference import OURS
 
@@ -53,7 +53,7 @@ def network(wordless, text):
 
 def test_sentences_have_the_released_codes_tokens():
     ours = dict(zip(EXPRESSIONS, ceprompt.sentences(7), strict=False))
-    assert [ours[name] for name in RAFDB] == FACTS["token_ids"]
+    assert [ours[name] for name in orders.ORDERS["ceprompt"]] == FACTS["token_ids"]
 
 
 @pytest.mark.slow

@@ -10,14 +10,13 @@ import torch
 
 from baselines import ddamfn
 from fer_bench.errors import FerBenchError
-from fer_bench.expressions import EXPRESSIONS
 from fer_bench.method import Weights
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
 import reference
 
 FIGURES = reference.figures("ddamfn")
-OURS = [EXPRESSIONS.index(name) for name in ddamfn.ORDER]
+OURS = reference.ours("ddamfn")
 LOSS = ddamfn.build_loss(ddamfn.Options(), labels=np.zeros(3), n_classes=7)
 
 

@@ -11,9 +11,9 @@ from baselines import lnsu
 from baselines._blocks.class_maps import disagreement
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import EXPRESSIONS
-from fer_bench.training.official import RAFDB
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
+import orders
 import reference
 from reference import OURS
 
@@ -82,7 +82,7 @@ def test_the_weights_computed_from_raf_dbs_training_part_are_the_released_codes_
     counts = [TRAIN_COUNTS[name] for name in EXPRESSIONS[:7]]
     loss = lnsu.build_loss(lnsu.Options(), labels=np.repeat(np.arange(7), counts), n_classes=7)
     assert loss.weights[OURS].tolist() == pytest.approx(CONSTANTS.tolist(), abs=1e-6)
-    assert tuple(EXPRESSIONS[index] for index in OURS) == RAFDB
+    assert tuple(EXPRESSIONS[index] for index in OURS) == orders.ORDERS["lnsu"]
 
 
 def test_an_expression_without_training_sample_is_named():

@@ -9,7 +9,6 @@ import torch
 
 from baselines import resemotenet
 from fer_bench.errors import FerBenchError
-from fer_bench.expressions import EXPRESSIONS
 from fer_bench.method import Weights
 from fer_bench.training.module import cross_entropy
 
@@ -17,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
 import reference
 
 FIGURES = reference.figures("resemotenet")
-OURS = [EXPRESSIONS.index(name) for name in resemotenet.ORDER]
+OURS = reference.ours("resemotenet")
 
 
 @pytest.fixture(scope="module")
