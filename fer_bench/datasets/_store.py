@@ -7,11 +7,8 @@ moved there when it is whole: what stands in ``data/<name>/`` is finished, and a
 
 import difflib
 import hashlib
-import os
-import shutil
 import typing
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +17,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from fer_bench import params, provenance, registry
+from fer_bench import params, provenance, registry, whole
 from fer_bench.datasets import SPLITS, Dataset, Loaded, Pictures
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import expressions
@@ -118,7 +115,7 @@ def prepare(name: str, choice: params.Prepare, folder: Path = Path("data")) -> P
     counts = count(loaded.samples, dataset.n_classes(options))
     official = hold_to_official(name, counts, dataset.official_counts(options), part=_allows_part(options))
     order = loaded.samples["sample_id"].astype("string").argsort(kind="stable").to_numpy()
-    with _replacing(folder, name) as new:
+    with whole.replacing(folder / name) as new:
         digests = _write_images(new / "images.npy", loaded.images, order)
         table = loaded.samples.iloc[order].reset_index(drop=True).assign(digest=digests)
         votes = samples_table.vote_columns(list(table.columns))
@@ -282,24 +279,6 @@ def _check_loaded(name: str, loaded: Loaded, n_classes: int) -> None:
     if said:
         message = f"fer_bench/datasets/{name}.py returned {'; '.join(said)}"
         raise ValueError(message)
-
-
-@contextmanager
-def _replacing(folder: Path, name: str) -> Iterator[Path]:
-    """Yield a new folder that takes the place of ``folder/name`` if the block ends well, and vanishes if not."""
-    new, old = (folder / f".{name}.{os.getpid()}.{word}" for word in ("new", "old"))
-    shutil.rmtree(new, ignore_errors=True)  # of a killed process that had the same number
-    new.mkdir(parents=True)
-    try:
-        yield new
-        if (folder / name).exists():
-            (folder / name).rename(old)
-        new.rename(folder / name)
-    finally:
-        if old.exists() and not (folder / name).exists():
-            old.rename(folder / name)
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_images(path: Path, images: Pictures, order: np.ndarray) -> list[str]:

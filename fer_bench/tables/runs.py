@@ -129,6 +129,38 @@ def read_record(path: Path) -> RunRecord:
     return record
 
 
+def check_replaceable(folder: Path, cell: tuple[str, str, int]) -> None:
+    """Let a run's folder be written, or written anew, where nothing else is lost by it.
+
+    Args:
+        folder: Where a run is to be written.
+        cell: Its data set, method and seed.
+
+    Raises:
+        FerBenchError: If the folder is there and holds anything but a run of the cell.
+    """
+    fix = "name a folder that does not exist yet (--out), or move away what is there if you do not need it"
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise FerBenchError(f"{folder} is a link or a file; a run is a folder", fix=fix)
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    foreign = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not _is_ours(path, folder))
+    if foreign or not (folder / "run.json").is_file():
+        found = foreign[0] if foreign else "no run.json"
+        raise FerBenchError(f"{folder} holds {found}, so it is not a run's; it is left as it is", fix=fix)
+    record = read_record(folder / "run.json")
+    if (record.dataset, record.method, record.seed) != cell:
+        said = f"{record.dataset} {record.method} seed {record.seed}"
+        raise FerBenchError(f"{folder} holds the run of another cell: {said}; it is left as it is", fix=fix)
+
+
+def _is_ours(path: Path, folder: Path) -> bool:
+    name = path.relative_to(folder).as_posix()
+    return name == "weights" if path.is_dir() else _FILES.fullmatch(name) is not None
+
+
+_FILES = re.compile(r"predictions\.csv|run\.json|history\.csv|sealed\.csv|weights/epoch_\d+\.pth")
+
 _FAILED = "where the run failed"
 _IN_ONE_GO = "for methods fitted in one go"
 _NO_CHECKPOINT = "where no such checkpoint is kept"

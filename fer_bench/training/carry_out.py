@@ -1,8 +1,6 @@
 """Carry one cell out and leave its folder: predictions, record, history."""
 
-import os
 import resource
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -10,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_bench import __version__, provenance, seeds
+from fer_bench import __version__, provenance, seeds, whole
 from fer_bench.params import Params
 from fer_bench.tables import predictions, runs
 from fer_bench.tables.history import history, sealed
@@ -29,14 +27,18 @@ def carry_out(
         method: An entry of ``params.methods``.
         seed: Any seed; the grid's are those that scores are computed from.
         launcher: As :func:`fer_bench.training.loop.fit`.
-        out: The run's folder; default: where the grid keeps it.
+        out: The run's folder; default: where the grid keeps it. What it holds is replaced if it is an earlier run of
+            this cell.
 
     Returns:
         The run's record; ``status`` is ``failed`` where training diverged. None on processes other than the main one.
 
     Raises:
-        FerBenchError: For anything missing or contradictory, before training starts.
+        FerBenchError: For anything missing or contradictory, and for a folder that holds anything else than a run of
+            this cell, before training starts.
     """
+    folder = params.cell(dataset, method, seed) if out is None else out.resolve()
+    runs.check_replaceable(folder, (dataset, method, seed))
     cell = cells.resolve(params, dataset=dataset, method=method, seed=seed)
     if cell.method.fit is not None:
         outcome: Outcome | None = _fit_in_one_go(cell)
@@ -47,7 +49,11 @@ def carry_out(
     if outcome is None:
         return None
     record = _record(cell, outcome)
-    _write(cell, outcome, record, params.cell(dataset, method, seed) if out is None else out)
+    runs.check_replaceable(folder, (dataset, method, seed))  # training may take days
+    with whole.replacing(folder) as new:
+        _write(cell, outcome, record, new)
+    if outcome.work is not None:
+        whole.discard(outcome.work)
     return record
 
 
@@ -106,27 +112,22 @@ def _record(cell: Cell, outcome: Outcome) -> runs.RunRecord:
 
 
 def _write(cell: Cell, outcome: Outcome, record: runs.RunRecord, folder: Path) -> None:
-    """Write the run's folder beside its place, then put it there: an interruption leaves the earlier result."""
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(partial, ignore_errors=True)
     sample_ids = cell.dataset.samples["sample_id"].iloc[cell.parts.report].tolist()
     y_true = cell.labels[cell.parts.report]
     frames = [predictions.frame(name, sample_ids, y_true, logits) for name, logits in outcome.logits.items()]
     empty = pd.DataFrame(columns=list(predictions.schema(cell.n_classes).columns))
     table = pd.concat(frames) if frames else empty
-    predictions.write(table, partial / "predictions.csv", n_classes=cell.n_classes)
-    runs.write_record(record, partial / "run.json")
+    predictions.write(table, folder / "predictions.csv", n_classes=cell.n_classes)
+    runs.write_record(record, folder / "run.json")
     for epoch, content in outcome.weights.items():
-        file = runs.weights_of(partial, epoch)
+        file = runs.weights_of(folder, epoch)
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(content)
     if cell.method.build is not None:
         key: dict[str, object] = {"dataset": record.dataset, "method": record.method, "seed": record.seed}
         for schema, rows in ((history, outcome.history), (sealed, outcome.sealed)):
             name = "history.csv" if schema is history else "sealed.csv"
-            schema.write(schema.frame([{**key, **row} for row in rows]), partial / name)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+            schema.write(schema.frame([{**key, **row} for row in rows]), folder / name)
 
 
 def _peak_memory_mb() -> float:

@@ -115,6 +115,7 @@ class Outcome:
         history: Rows of the history table, without the run's key.
         sealed: Rows of the sealed table, likewise.
         weights: Selected epoch to the file of its trained weights; none for methods that are fitted in one go.
+        work: Folder of checkpoints, which may go once the outcome is written; None where there are none.
     """
 
     logits: dict[str, np.ndarray]
@@ -122,6 +123,7 @@ class Outcome:
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
     sealed: list[dict[str, float]] = dataclasses.field(default_factory=list)
     weights: dict[int, bytes] = dataclasses.field(default_factory=dict)
+    work: Path | None = None
 
 
 def resolve(params: Params, *, dataset: str, method: str, seed: int) -> Cell:

@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -31,7 +30,7 @@ from fer_bench.training.module import RunnerModel, class_weights
 from fer_bench.training.pictures import Part
 
 WORK = Path(".fer-bench/work")
-"""Where checkpoints lie while a run is under way, one folder per cell and content; removed when it ends."""
+"""Where checkpoints lie until a run is over, one folder per cell and content; removed when the result is written."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
@@ -70,9 +69,8 @@ def train(cell: Cell, launcher: str) -> Outcome | None:
     try:
         fitted, open_part = _fit(cell, model, work, launcher, amp=precision == "amp")
     except loop.DivergedError as error:
-        shutil.rmtree(work, ignore_errors=True)
         facts |= {"status": "failed", "error": f"diverged: {error}", "train_s": time.monotonic() - start}
-        return Outcome(logits={}, facts=facts) if is_main_process() else None
+        return Outcome(logits={}, facts=facts, work=work) if is_main_process() else None
     facts |= {"train_s": time.monotonic() - start, "epochs": len(fitted.history)}
     facts["settings"] |= {"features": _said_of_features(model), "phases": _said_of_phases(model, fitted)}
     outcome = None
@@ -80,8 +78,7 @@ def train(cell: Cell, launcher: str) -> Outcome | None:
         fitted.load(model, 1)  # features are the untrained trunk's
         found = _score_epochs(cell, model, fitted, open_part(cell.parts.report))  # opened here, after training
         facts |= {**found.facts, "peak_memory_mb": _peak_accelerator_mb()}
-        outcome = dataclasses.replace(found, facts=facts, history=fitted.history)
-        shutil.rmtree(work)
+        outcome = dataclasses.replace(found, facts=facts, history=fitted.history, work=work)
     if launcher != "none":
         barrier()
     return outcome

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -470,3 +471,46 @@ def test_options_that_do_not_exist_or_do_not_fit_are_refused(asked, said, fix):
     with pytest.raises(FerBenchError, match=said) as raised:
         cells.with_options(recipe, asked, where="methods.x.options")
     assert fix in raised.value.fix
+
+
+@pytest.mark.parametrize("out", ["data", "..", ".", "link", "params.yaml", "notes"])
+def test_a_folder_that_holds_anything_but_a_run_is_left_as_it_is(prepared_folder, out):
+    (prepared_folder / "link").symlink_to(prepared_folder / "data")
+    (prepared_folder / "notes").mkdir()
+    (prepared_folder / "notes" / "run.json").write_text("{}")
+    (prepared_folder / "notes" / "thesis.tex").write_text("years of work")
+    before = sorted(prepared_folder.rglob("*"))
+    with pytest.raises(FerBenchError) as caught:
+        carry_out(params.read(), dataset="synthetic", method="majority_class", seed=0, out=Path(out))
+    assert "--out" in caught.value.fix
+    assert sorted(prepared_folder.rglob("*")) == before
+
+
+def test_an_earlier_run_of_the_cell_is_replaced_and_one_of_another_cell_is_not(prepared_folder):
+    asked = {"dataset": "synthetic", "method": "majority_class", "out": Path("kept")}
+    for _ in range(2):
+        carry_out(params.read(), seed=0, **asked)
+    with pytest.raises(FerBenchError, match="holds the run of another cell: synthetic majority_class seed 0"):
+        carry_out(params.read(), seed=1, **asked)
+    assert runs.read_record(Path("kept/run.json")).seed == 0
+
+
+def test_checkpoints_stay_until_the_result_is_written(prepared_folder, monkeypatch):
+    """What stops the writing, a full disk or a kill, costs no epoch."""
+
+    def full(*_):
+        raise OSError("no space left on device")
+
+    asked = {"dataset": "synthetic", "method": "conv_cut", "seed": 0}
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "write_record", full)
+        with pytest.raises(OSError, match="no space"):
+            carry_out(params.read(), **asked)
+    kept = {file: file.stat().st_mtime_ns for file in gradient.WORK.rglob("epoch_*.pth")}
+    assert kept
+    assert [path.name for path in params.read().cell(**asked).parent.iterdir()] == []
+    trained = []
+    monkeypatch.setattr(loop.QuietRunner, "train", lambda *_: trained.append(True))
+    carry_out(params.read(), **asked)
+    assert trained == []
+    assert list(gradient.WORK.rglob("*.pth")) == []

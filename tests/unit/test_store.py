@@ -150,7 +150,7 @@ def test_a_failure_while_swapping_brings_the_earlier_store_back(register, tmp_pa
     rename = Path.rename
 
     def refuse_the_new_one(path, target):
-        if path.name.endswith(".new"):
+        if path.name.endswith("-new"):
             raise PermissionError(13, "Permission denied")
         return rename(path, target)
 
@@ -193,7 +193,7 @@ if sys.argv[2] == "info":
     _store.msgspec.json.encode = kill
 if sys.argv[2] == "swap":
     rename = Path.rename
-    Path.rename = lambda path, target: kill() if path.name.endswith(".new") else rename(path, target)
+    Path.rename = lambda path, target: kill() if path.name.endswith("-new") else rename(path, target)
 _store.prepare("tiny", params.Prepare(source="x"), Path(sys.argv[1]))
 """
 
