@@ -12,6 +12,8 @@ Code read
 What the released code does that is easily missed
     * The affinity loss is built for its default of eight classes on RAF-DB's seven: a centre that no picture has enters
       the variance of centres (option ``centres``).
+    * The heads start with weights of their own: convolutions with He's normal ones by the number of outputs, linear
+      layers with N(0, 0.001), biases zero (option ``start``).
     * The heads' log-softmax runs over heads, not over classes, and the logits pass a batch normalisation.
     * The best epoch is chosen on the test set; runs are not seeded.
 
@@ -26,7 +28,7 @@ import dataclasses
 import sys
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -38,6 +40,7 @@ from fer_bench.method import Batch, Method, Phase, Recipe, WarmupCosine, Weights
 from fer_bench.training import official
 
 KERNELS = {"conv_3x3": (3, 3), "conv_1x3": (1, 3), "conv_3x1": (3, 1)}
+START_STD = 0.001  # of the weights of the heads' linear layers
 SMALLEST = sys.float_info.epsilon  # keeps a variance of zero from dividing
 
 
@@ -51,12 +54,14 @@ class Options:
         centres: Class centres of the affinity loss, at least; with more than there are classes, as in the code for
             RAF-DB, the rest are of no class and still enter the variance.
         small: Another size, for random weights only.
+        start: Initial weights of the attention heads: the released code's, or torch's default ones.
     """
 
     backbone: str = "resnet18.tv_in1k"
     heads: int = 4
     centres: int = 8
     small: resnet.Small | None = None
+    start: Literal["released", "torch"] = "released"
 
 
 class SpatialAttention(nn.Module):
@@ -137,6 +142,15 @@ class Head(nn.Module):
         return self.classify(self.attended(grid))
 
 
+def _start(part: nn.Module) -> None:
+    if isinstance(part, nn.Conv2d):
+        nn.init.kaiming_normal_(part.weight, mode="fan_out")
+    elif isinstance(part, nn.Linear):
+        nn.init.normal_(part.weight, std=START_STD)
+    if isinstance(part, nn.Conv2d | nn.Linear) and part.bias is not None:
+        nn.init.zeros_(part.bias)
+
+
 def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
     """Build trunk and head.
 
@@ -146,7 +160,10 @@ def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
         weights: Initial weights of the trunk.
     """
     trunk = resnet.Grid(options.backbone, options.small, weights)
-    return nn.Sequential(OrderedDict(trunk=trunk, head=Head(trunk.n_channels, n_classes, options.heads)))
+    head = Head(trunk.n_channels, n_classes, options.heads)
+    if options.start == "released":
+        head.heads.apply(_start)
+    return nn.Sequential(OrderedDict(trunk=trunk, head=head))
 
 
 def affinity(features: Tensor, labels: Tensor, centres: Tensor) -> Tensor:
@@ -230,14 +247,17 @@ CODE = Recipe(
     training=settings.DAN,
 )
 
+TORCH_START = "the attention heads start with torch's default weights"
+
 RECIPES = {
     "toy": Recipe(
         about="DAN with two heads on a ResNet of four blocks from random weights, for the demo",
         departures=(
             "another size, random weights, pictures of 48 px in batches of 32, few epochs",
             "Adam with warm-up instead of stochastic gradient descent; mirrored pictures alone",
+            TORCH_START,
         ),
-        options=Options(heads=2, small=resnet.Small(layers=(1, 1, 1, 1), channels=(16, 32, 64, 64))),
+        options=Options(heads=2, small=resnet.Small(layers=(1, 1, 1, 1), channels=(16, 32, 64, 64)), start="torch"),
         training=dataclasses.replace(
             settings.DAN,
             phases=(Phase(epochs=10, lr=4e-3, schedule=WarmupCosine(warmup_epochs=0.5)),),
@@ -249,8 +269,8 @@ RECIPES = {
     ),
     "cpu": Recipe(
         about="DAN with the released code's four heads at a scale that two cores carry",
-        departures=settings.CPU_DEPARTURES,
-        options=Options(small=settings.CPU_NET),
+        departures=(*settings.CPU_DEPARTURES, TORCH_START),
+        options=Options(small=settings.CPU_NET, start="torch"),
         training=settings.CPU,
     ),
     "code": CODE,

@@ -15,8 +15,9 @@ What the released code does that is easily missed
     * Pictures are BGR, normalised by ImageNet's statistics of RGB (option ``bgr``).
     * Pictures of 224 px are brought to 112 px by leaving out every other pixel, for both networks.
     * The network of landmarks keeps its weights, and its batch statistics move in training (``streams.landmarks``).
-    * Queries are not projected. Positions are learned for the image's tokens alone. A class token starts as the mean of
-      its stream's tokens. Behind each block one convolution mixes the tokens of both streams, with nothing past it.
+    * Queries are not projected. Positions are learned for the image's tokens alone, from zero. A class token starts as
+      the mean of its stream's tokens. Behind each block one convolution mixes the tokens of both streams, with nothing
+      past it.
     * IR-50's embedding, the landmarks and one class token are computed or kept and never used: 12,944,144 weights, read
       from a checkpoint by nobody.
 
@@ -26,7 +27,6 @@ Departures of ours
     * Weights that are never used are left out.
     * The network of landmarks is read from ``streams.landmark_weights`` where IR-50's weights are a file. With
       ``weights: none`` both start at random, and ``streams.landmarks`` should be ``trained``.
-    * The epsilon of layer normalisation is 1e-6; the figures that ours is held to do not tell it from 1e-5.
 """
 
 import dataclasses
@@ -187,7 +187,7 @@ class Fusion(TwoStreams):
         self.side = options.streams.px // 16  # of the landmarks' last grid
         n_tokens = 2 * (self.side**2 + 1)
         self.ir_layer = nn.Linear(PATCH**2 * self.image.channels[-1], options.dim)
-        self.pos_embed = nn.Parameter(nn.init.trunc_normal_(torch.empty(1, self.side**2 + 1, options.dim), std=0.02))
+        self.pos_embed = nn.Parameter(torch.zeros(1, self.side**2 + 1, options.dim))
         self.downsample_m = nn.Conv1d(n_tokens, n_tokens, 2, 2)
         self.downsample_s = nn.Conv1d(n_tokens, n_tokens, 4, 4)
         self.blocks = nn.ModuleList(

@@ -13,6 +13,8 @@ What the released code does that is easily missed
       window and attention is global, over 784, 196 and 49 places.
     * What goes past attention is the normalised grid, not the grid.
     * What attention and the layers behind it add is scaled by trained vectors that start at 1e-5.
+    * Linear layers of the transformer, the gate and the head start with weights of N(0, 0.01) and biases of zero; all
+      others as torch's do.
     * Queries are the landmarks' grids as they are; a learned number per head and displacement is added.
     * Pictures of 224 px are brought to 112 px by leaving out every other pixel, for both networks.
     * The network of landmarks keeps its weights, and its batch statistics move in training (``streams.landmarks``).
@@ -45,6 +47,7 @@ from baselines._blocks.streams import Head, Mlp, Net, Streams, TwoStreams
 from fer_bench.method import Erase, Exponential, Method, Phase, Recipe, Sometimes, Training, WarmupCosine, Weights
 from fer_bench.training import official
 
+START_STD = 0.01  # of the weights of the transformer's linear layers, the gate's and the head's
 EPSILON = 1e-6  # of the transformer's layer normalisations; the grids' have 1e-5
 
 
@@ -207,6 +210,7 @@ class Fusion(TwoStreams):
         self.pos_embed = nn.Parameter(nn.init.trunc_normal_(torch.empty(1, 3 * side**2 + 1, dim), std=0.02))
         self.blocks = nn.Sequential(*(Block(dim, options.dim_heads) for _ in range(options.depth)))
         self.norm = nn.LayerNorm(dim, eps=EPSILON)
+        self.blocks.apply(_start)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map pictures in [0, 1] to the class token."""
@@ -219,6 +223,12 @@ class Fusion(TwoStreams):
         return self.norm(self.blocks(tokens))[:, 0]  # type: ignore[no-any-return]
 
 
+def _start(part: nn.Module) -> None:
+    if isinstance(part, nn.Linear):
+        nn.init.normal_(part.weight, std=START_STD)
+        nn.init.zeros_(part.bias)
+
+
 def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
     """Build trunk and head.
 
@@ -227,7 +237,7 @@ def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
         n_classes: Number of logits.
         weights: Initial weights of the network of faces.
     """
-    return Net(Fusion(options, weights), Head(options.dim, n_classes))
+    return Net(Fusion(options, weights), Head(options.dim, n_classes).apply(_start))
 
 
 def _name_of(name: str) -> str:
@@ -301,7 +311,6 @@ TRAINING = Training(
 
 CODE = Recipe(
     about="the released code for RAF-DB: IR-50 trained on faces (MS-Celeb-1M), frozen landmarks",
-    departures=("a picture is erased with probability 0.5, torchvision's default, which is not on record",),
     options=Options(),
     weights="weights/ir50.pth",
     training=TRAINING,
@@ -344,7 +353,6 @@ RECIPES = {
         CODE,
         about="as code, with three stages of a ResNet-18 from ImageNet, and landmarks' network trained from nothing",
         departures=(
-            *CODE.departures,
             "a ResNet-18 from ImageNet, on pictures of 224 px, instead of IR-50",
             "the second network has seen no landmarks",
         ),

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from baselines import dan
+from fer_bench.method import Weights
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
 import reference
@@ -96,3 +97,24 @@ def test_the_recipe_of_the_code_has_its_settings():
     assert (training.optimizer, phase.lr, training.weight_decay, training.batch_size) == ("sgd", 0.1, 1e-4, 256)
     assert (phase.epochs, phase.schedule.epochs, phase.schedule.factor) == (40, 10, 0.1)
     assert dan.RECIPES["code"].options.centres == 8
+
+
+def test_the_heads_start_with_the_released_codes_weights():
+    """He's normal ones by the number of outputs, √(2 / (512 · 3 · 3)), and N(0, 0.001); the classifier with torch's."""
+    torch.manual_seed(0)
+    head = dan.build(dan.RECIPES["code"].options, n_classes=7, weights=Weights("none")).head
+    conv, linear = head.heads[0].sa.conv_3x3[0], head.heads[0].ca.attention[0]
+    assert conv.weight.std().item() == pytest.approx((2 / (512 * 9)) ** 0.5, rel=0.01)
+    assert linear.weight.std().item() == pytest.approx(0.001, rel=0.05)
+    assert not conv.bias.any()
+    assert not linear.bias.any()
+    assert head.fc.weight.std().item() == pytest.approx((1 / (3 * 512)) ** 0.5, rel=0.05)
+    assert head.fc.bias.any()
+
+
+def test_heads_of_the_recipes_at_another_scale_start_as_their_departure_says():
+    for name in ("toy", "cpu"):
+        recipe = dan.RECIPES[name]
+        head = dan.build(recipe.options, n_classes=7, weights=Weights("none")).head
+        assert head.heads[0].ca.attention[0].bias.any()
+        assert "the attention heads start with torch's default weights" in recipe.departures

@@ -156,3 +156,7 @@ def test_the_recipe_of_the_code_has_its_settings():
     (phase,) = training.phases
     assert (training.optimizer, phase.lr, training.weight_decay, training.sam_rho) == ("adam", 4e-5, 0.0, 0.05)
     assert (phase.epochs, training.batch_size, phase.schedule.factor) == (300, 200, 0.98)
+
+
+def test_positions_start_at_zero_as_in_the_released_code():
+    assert not toy().trunk.pos_embed.any()

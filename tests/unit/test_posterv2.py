@@ -90,6 +90,20 @@ def test_branches_start_at_the_released_codes_scale():
     assert scales.tolist() == pytest.approx([1e-5] * (64 + 128 + 256), rel=1e-6)
 
 
+def test_the_transformer_and_the_head_start_with_the_released_codes_weights():
+    """Linear layers with N(0, 0.01) and biases of zero; attention over grids with torch's."""
+    torch.manual_seed(0)
+    net = posterv2.build(posterv2.Options(), n_classes=7, weights=Weights("none"))
+    linear = [part for part in net.trunk.blocks.modules() if isinstance(part, torch.nn.Linear)]
+    linear += [net.head.se_block.linear1, net.head.se_block.linear2, net.head.linear]
+    assert len(linear) == 2 * 4 + 3
+    for layer in linear:
+        assert layer.weight.std().item() == pytest.approx(0.01, rel=0.05)
+        assert not layer.bias.any()
+    proj = net.trunk.levels[2].attn.proj
+    assert proj.weight.std().item() == pytest.approx((1 / (3 * 256)) ** 0.5, rel=0.05)
+
+
 def test_the_file_of_the_best_epoch_is_an_optimisers_state_and_said_to_be():
     optimizer = torch.optim.Adam(torch.nn.Linear(2, 2).parameters())
     with pytest.raises(FerBenchError, match=r"state of an optimiser .* POSTER\+\+"):
@@ -101,3 +115,6 @@ def test_the_recipe_of_the_code_has_its_settings():
     (phase,) = training.phases
     assert (training.optimizer, phase.lr, training.weight_decay, training.sam_rho) == ("adam", 3.5e-5, 0.0, 0.05)
     assert (phase.epochs, training.batch_size, phase.schedule.factor) == (200, 144, 0.98)
+    erased = training.augment[1]
+    assert (erased.p, erased.changes[0].area) == (0.5, (0.02, 0.1))
+    assert not posterv2.RECIPES["code"].departures  # torchvision's default of 0.5, on record
