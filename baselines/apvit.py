@@ -284,7 +284,8 @@ def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
 def files(options: Options, weights: Weights) -> tuple[Path, ...]:
     """Return the transformer's file, where it is read."""
     path = options.transformer
-    return (Path(path),) if path is not None and weights.source == "file" else ()
+    asked = weights.source == "file" and not weights.before_checkpoint
+    return (Path(path),) if path is not None and asked else ()
 
 
 def load_transformer(vit: Transformer, path: Path) -> None:

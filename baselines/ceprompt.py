@@ -352,6 +352,8 @@ def files(options: Options, weights: Weights) -> tuple[Path, ...]:
     """
     if options.prompts is None or options.prompts.from_phase > 0 or weights.source == "none":
         return ()
+    if weights.before_checkpoint:
+        return ()
     if options.stage1 is None:
         raise FerBenchError(
             "CEPrompt's second stage starts from weights of its first, and none are named",

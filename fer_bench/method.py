@@ -432,10 +432,13 @@ class Weights:
     Attributes:
         source: ``none``, ``timm`` or ``file``.
         path: The file, where ``source`` is ``file``.
+        before_checkpoint: Whether a checkpoint is loaded afterwards, so that the file is for what that lacks, and no
+            other file is read.
     """
 
     source: Literal["none", "timm", "file"]
     path: Path | None = None
+    before_checkpoint: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

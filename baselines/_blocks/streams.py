@@ -48,7 +48,8 @@ class Streams:
 def files(streams: Streams, weights: Weights) -> tuple[Path, ...]:
     """Return the file of the network of landmarks, where it is read."""
     path = streams.landmark_weights
-    return (Path(path),) if path is not None and weights.source == "file" else ()
+    asked = weights.source == "file" and not weights.before_checkpoint
+    return (Path(path),) if path is not None and asked else ()
 
 
 class Reversed(Normalise):

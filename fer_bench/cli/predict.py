@@ -14,23 +14,28 @@ def predict(
     *,
     dataset: Annotated[str, typer.Option(help="A prepared data set.")],
     recipe: Annotated[str, typer.Option(help="The recipe whose network the checkpoint is of.")] = "code",
+    weights: Annotated[
+        Path | None, typer.Option(help="The file that the recipe starts from, where the checkpoint lacks a part of it.")
+    ] = None,
     protocol: Annotated[str, typer.Option(help="Which part is reported.")] = "honest",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: METHOD_released.csv.")] = None,
 ) -> None:
     """Predict a data set's test pictures with the weights that a method's authors released.
 
-    The file is read without running code; keys that do not fit are named. The result is a file of predictions as any
-    other: score it, or compare it.
+    The file is read without running code; keys that do not fit are named. A network that needs more than the checkpoint
+    has, such as CLIP's text tower, needs the file that it is from: --weights. The result is a file of predictions as
+    any other: score it, or compare it.
 
     \b
     Examples:
       fer-bench predict scn checkpoint.pth --dataset rafdb
+      fer-bench predict ceprompt checkpoint.pth --dataset rafdb --weights weights/clip_vit_b_16.pth
       fer-bench predict dan rafdb_epoch21_acc0.897_bacc0.8532.pth --dataset rafdb -o dan.csv
     """  # noqa: D301 - click's mark for lines that stay as they are
     from fer_bench.tables import predictions
     from fer_bench.training import released
 
-    table = released.predict(method, recipe, checkpoint, dataset=dataset, protocol=protocol)
+    table = released.predict(method, recipe, checkpoint, dataset=dataset, protocol=protocol, weights=weights)
     target = output or Path(f"{method}_released.csv")
     predictions.write(table, target, n_classes=len(table.filter(regex="^logit_").columns))
     wrote(target, then=f"fer-bench score {target}")

@@ -145,6 +145,30 @@ def load(method: Method, net: nn.Module, path: Path) -> None:
     net.load_state_dict(state)
 
 
+def ungiven(build: Callable[[], nn.Module]) -> list[str]:
+    """Name what a network computes with and no file gives: what is random, and is not kept with its weights.
+
+    A checkpoint that :func:`load` takes gives all that is kept. The rest is looked at twice, from other draws: what
+    differs was drawn.
+
+    Args:
+        build: Builds the network, with the files that were given.
+
+    Returns:
+        Names in the network.
+    """
+    first, second = (_beside_weights(build, seed) for seed in (0, 1))
+    return [name for name, value in first.items() if not torch.equal(value, second[name])]
+
+
+def _beside_weights(build: Callable[[], nn.Module], seed: int) -> dict[str, torch.Tensor]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = build()
+    kept = net.state_dict().keys()
+    return {name: value for name, value in net.named_buffers() if name not in kept}
+
+
 def tensors(checkpoint: object, wrapper: str | None) -> dict[str, torch.Tensor]:
     """Return the weights of a checkpoint by the authors' names.
 

@@ -1,12 +1,15 @@
 """Released checkpoints: read without running code, and refused with the names of what does not fit."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from baselines import scn
+from baselines import ceprompt, scn
+from baselines._blocks import clip
+from fer_bench import registry
 from fer_bench.cli.main import app
 from fer_bench.datasets import _store
 from fer_bench.errors import FerBenchError
@@ -117,19 +120,75 @@ def test_a_network_with_another_number_of_expressions_is_refused(state, tmp_path
         official.load(scn.method, eight, tmp_path / "w.pth")
 
 
-@pytest.mark.slow
-def test_what_a_released_checkpoint_predicts_can_be_scored(net, state, tmp_path, monkeypatch):
+WITH_CHECKPOINTS = [n for n in registry.names("methods") if registry.load("methods", n).from_official is not None]
+
+
+@pytest.mark.parametrize("name", WITH_CHECKPOINTS)
+def test_what_a_checkpoint_lacks_and_a_network_computes_with_is_known(name):
+    method = registry.load("methods", name)
+    build = partial(method.build, method.recipes["code"].options, n_classes=7, weights=Weights("none"))
+    assert official.ungiven(build) == (["head.text"] if name == "ceprompt" else [])
+
+
+def test_random_numbers_beside_the_weights_are_found_and_leave_no_trace():
+    def build():
+        net = torch.nn.Linear(2, 2)
+        net.register_buffer("drawn", torch.rand(3), persistent=False)
+        net.register_buffer("fixed", torch.ones(3), persistent=False)
+        return net
+
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    assert official.ungiven(build) == ["drawn"]
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.slow  # 150 million weights
+def test_no_prediction_rests_on_sentences_that_no_file_gives(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    prepare(n_train=20, n_val=10, n_test=7)
+    torch.manual_seed(0)
+    net = ceprompt.build(ceprompt.Options(), n_classes=7, weights=Weights("none"))
+    torch.save({ceprompt.RELEASED.name_of(name): value for name, value in net.state_dict().items()}, "first.pth")
+    towers = {f"visual.{name}": value for name, value in net.trunk.state_dict().items()}
+    towers |= {"visual.proj": net.head.projection_dist.detach(), **clip.TextTower().state_dict()}
+    torch.save(towers, "clip.pth")
+    command = ["predict", "ceprompt", "first.pth", "--dataset", "synthetic", "-o", "p.csv"]
+    refused = CliRunner().invoke(app, command)
+    assert isinstance(refused.exception, FerBenchError)
+    assert "head.text would be random" in refused.exception.problem
+    assert "--weights weights/clip_vit_b_16.pth" in refused.exception.fix
+    assert not Path("p.csv").exists()
+    predicted = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        done = CliRunner().invoke(app, [*command, "--weights", "clip.pth"])
+        assert done.exit_code == 0, done.output
+        predicted.append(Path("p.csv").read_text())
+    assert predicted[0] == predicted[1]
+
+
+def prepare(**counts):
+    """Prepare the drawn data set in the working folder."""
     source = ROOT / "fer_bench" / "datasets" / "synthetic.py"
+    options = ", ".join(f"{name}: {count}" for name, count in counts.items())
     Path("params.yaml").write_text(
         "grid: tiny\n"
-        f"prepare: {{synthetic: {{source: {source}, options: {{n_train: 20, n_val: 10, n_test: 30}}}}}}\n"
+        f"prepare: {{synthetic: {{source: {source}, options: {{{options}}}}}}}\n"
         "methods: {scn: {recipe: toy}}\nrun: {seeds: [0]}\nscore: {metrics: [accuracy]}\n"
         "compare: {metrics: [accuracy]}\nreport: {title: t, scale: s}\n"
     )
+    done = CliRunner().invoke(app, ["data", "prepare", "synthetic"])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.slow
+def test_what_a_released_checkpoint_predicts_can_be_scored(net, state, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    prepare(n_train=20, n_val=10, n_test=30)
     torch.save({"model_state_dict": state}, "w.pth")
     for command in (
-        ["data", "prepare", "synthetic"],
         ["predict", "scn", "w.pth", "--dataset", "synthetic"],
         ["score", "scn_released.csv", "--dataset", "synthetic"],
     ):
