@@ -30,7 +30,6 @@ def predict(
     Examples:
       fer-bench predict scn checkpoint.pth --dataset rafdb
       fer-bench predict ceprompt checkpoint.pth --dataset rafdb --weights weights/clip_vit_b_16.pth
-      fer-bench predict dan rafdb_epoch21_acc0.897_bacc0.8532.pth --dataset rafdb -o dan.csv
     """  # noqa: D301 - click's mark for lines that stay as they are
     from fer_bench.tables import predictions
     from fer_bench.training import released
