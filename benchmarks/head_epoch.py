@@ -54,7 +54,8 @@ def measure(n: int, n_loop: int, threads: int) -> None:
         model = RunnerModel(net, training, weights=[torch.ones(8)], loss=None, couples_batch=True)
         fitted = loop.fit(
             model, [part], None,
-            n_classes=8, seed=0, folder=Path(name), amp=False, launcher="none", title=name,
+            n_classes=8, seed=0, key="benchmark",
+            folder=Path(name), amp=False, launcher="none", title=name,
         )  # fmt: skip
         return min(row["seconds"] for row in fitted.history)
 

@@ -1,8 +1,10 @@
 """Carry one cell out and leave its folder: predictions, record, history."""
 
+import os
 import resource
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,9 @@ from fer_bench.tables import predictions, runs
 from fer_bench.tables.history import history, sealed
 from fer_bench.training import cell as cells
 from fer_bench.training.cell import Cell, Outcome
+
+_RANK = {"none": "", "pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
+"""By launcher, the variable that holds a process' number; as mmengine reads them."""
 
 
 def carry_out(
@@ -40,21 +45,29 @@ def carry_out(
     folder = params.cell(dataset, method, seed) if out is None else out.resolve()
     runs.check_replaceable(folder, (dataset, method, seed))
     cell = cells.resolve(params, dataset=dataset, method=method, seed=seed)
-    if cell.method.fit is not None:
-        outcome: Outcome | None = _fit_in_one_go(cell)
-    else:
-        from fer_bench.training import gradient
+    with _alone(cell, launcher):
+        if cell.method.fit is not None:
+            outcome: Outcome | None = _fit_in_one_go(cell)
+        else:
+            from fer_bench.training import gradient
 
-        outcome = gradient.train(cell, launcher)
-    if outcome is None:
-        return None
-    record = _record(cell, outcome)
-    runs.check_replaceable(folder, (dataset, method, seed))  # training may take days
-    with whole.replacing(folder) as new:
-        _write(cell, outcome, record, new)
-    if outcome.work is not None:
-        whole.discard(outcome.work)
+            outcome = gradient.train(cell, launcher)
+        if outcome is None:
+            return None
+        record = _record(cell, outcome)
+        runs.check_replaceable(folder, (dataset, method, seed))  # training may take days
+        with whole.replacing(folder) as new:
+            _write(cell, outcome, record, new)
+        whole.discard(cell.work)  # last, and of earlier contents of the cell too
     return record
+
+
+def _alone(cell: Cell, launcher: str) -> AbstractContextManager[None]:
+    """Hold the cell for this run; of several processes that carry it out together, the main one does."""
+    if int(os.environ.get(_RANK[launcher], "0")) > 0:
+        return nullcontext()
+    said = f"{cell.dataset.name} {cell.method_name} seed {cell.seed} of grid {cell.grid}"
+    return whole.alone(cell.work, doing=f"carrying out {said}")
 
 
 def _fit_in_one_go(cell: Cell) -> Outcome:

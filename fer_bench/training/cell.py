@@ -22,6 +22,7 @@ from fer_bench.params import Params, Run
 from fer_bench.protocols import Parts, Protocol
 from fer_bench.tables import gate, runs
 
+WORK = Path(".fer-bench/work")
 _CODE = ("fer_bench.training", "fer_bench.protocols", "fer_bench.metrics", "fer_bench.seeds", "baselines")
 
 
@@ -42,6 +43,7 @@ class Cell:
         parts: Rows that train, select, report.
         seed: The run's seed.
         asked: The ``run`` section of ``params.yaml``.
+        grid: The grid's name.
     """
 
     dataset: _store.Prepared
@@ -56,6 +58,12 @@ class Cell:
     parts: Parts
     seed: int
     asked: Run
+    grid: str
+
+    @property
+    def work(self) -> Path:
+        """Where checkpoints lie until the cell's result is written: a folder per content of the run."""
+        return WORK / self.grid / self.dataset.name / self.method_name / f"seed{self.seed}"
 
     @property
     def labels(self) -> np.ndarray:
@@ -115,7 +123,6 @@ class Outcome:
         history: Rows of the history table, without the run's key.
         sealed: Rows of the sealed table, likewise.
         weights: Selected epoch to the file of its trained weights; none for methods that are fitted in one go.
-        work: Folder of checkpoints, which may go once the outcome is written; None where there are none.
     """
 
     logits: dict[str, np.ndarray]
@@ -123,7 +130,6 @@ class Outcome:
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
     sealed: list[dict[str, float]] = dataclasses.field(default_factory=list)
     weights: dict[int, bytes] = dataclasses.field(default_factory=dict)
-    work: Path | None = None
 
 
 def resolve(params: Params, *, dataset: str, method: str, seed: int) -> Cell:
@@ -166,6 +172,7 @@ def resolve(params: Params, *, dataset: str, method: str, seed: int) -> Cell:
         parts=protocol.parts(prepared.samples, params.run.train_share),
         seed=seed,
         asked=params.run,
+        grid=params.grid,
     )
     _check_digests(method, cell, choice.digests)
     return cell

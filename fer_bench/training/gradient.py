@@ -29,9 +29,6 @@ from fer_bench.training.cell import Cell, Outcome
 from fer_bench.training.module import RunnerModel, class_weights
 from fer_bench.training.pictures import Part
 
-WORK = Path(".fer-bench/work")
-"""Where checkpoints lie until a run is over, one folder per cell and content; removed when the result is written."""
-
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
@@ -65,20 +62,21 @@ def train(cell: Cell, launcher: str) -> Outcome | None:
         "n_trainable": sum(p.numel() for p in parameters if p.requires_grad),
         "n_macs": _count_macs(cell),
     }
-    work = WORK / _key(cell, facts)
+    key = _key(cell, facts)
     try:
-        fitted, open_part = _fit(cell, model, work, launcher, amp=precision == "amp")
+        fitted, open_part = _fit(cell, model, key, launcher, amp=precision == "amp")
     except loop.DivergedError as error:
         facts |= {"status": "failed", "error": f"diverged: {error}", "train_s": time.monotonic() - start}
-        return Outcome(logits={}, facts=facts, work=work) if is_main_process() else None
-    facts |= {"train_s": time.monotonic() - start, "epochs": len(fitted.history)}
+        return Outcome(logits={}, facts=facts) if is_main_process() else None
+    before = sum(row["seconds"] for row in fitted.history[: fitted.n_before])
+    facts |= {"train_s": before + time.monotonic() - start, "epochs": len(fitted.history)}
     facts["settings"] |= {"features": _said_of_features(model), "phases": _said_of_phases(model, fitted)}
     outcome = None
     if is_main_process():
         fitted.load(model, 1)  # features are the untrained trunk's
         found = _score_epochs(cell, model, fitted, open_part(cell.parts.report))  # opened here, after training
         facts |= {**found.facts, "peak_memory_mb": _peak_accelerator_mb()}
-        outcome = dataclasses.replace(found, facts=facts, history=fitted.history, work=work)
+        outcome = dataclasses.replace(found, facts=facts, history=fitted.history)
     if launcher != "none":
         barrier()
     return outcome
@@ -138,7 +136,7 @@ def _check_size(net: Any, side: int) -> None:  # noqa: ANN401 - the method's own
 
 
 def _fit(
-    cell: Cell, model: RunnerModel, work: Path, launcher: str, *, amp: bool
+    cell: Cell, model: RunnerModel, key: str, launcher: str, *, amp: bool
 ) -> tuple[loop.Fitted, Callable[..., list[Part]]]:
     open_part = _opener(cell, model)
     fitted = loop.fit(
@@ -147,7 +145,8 @@ def _fit(
         None if cell.parts.select is None else open_part(cell.parts.select),
         n_classes=cell.n_classes,
         seed=cell.seed,
-        folder=work,
+        folder=cell.work / key,
+        key=key,
         amp=amp,
         launcher=launcher,
         title=f"{cell.dataset.name} {cell.method_name} seed {cell.seed}",

@@ -8,7 +8,8 @@ What is added to mmengine 0.10, and why:
   equals an uninterrupted one, bit for bit on the CPU.
 * ``Keeper``: ``CheckpointHook`` saves before validation, overwrites in place, and stores objects that ``torch.load``
   refuses with ``weights_only=True``. Here each epoch is saved after its validation, with its history, under a temporary
-  name that is then renamed; what is killed half-way leaves the epoch before intact.
+  name, made durable, and then renamed; what is killed half-way leaves the epoch before intact. A run goes on after the
+  last epoch up to which every checkpoint can be read and is its own.
 * ``Rate``: rules for the learning rate that are functions of the epochs so far (:mod:`fer_bench.training.rules`).
 * ``steps.Groups``, ``steps.train_step``: learning rates and weight decay by part, sharpness-aware minimisation.
 * ``QuietRunner``: no report of the environment (2 s a run); ``run.json`` records it.
@@ -38,14 +39,14 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from fer_bench import seeds
+from fer_bench import seeds, whole
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Phase, Training
 from fer_bench.metrics import accuracy, macro_f1
 from fer_bench.training import rules, steps
 from fer_bench.training.module import PREDICT_BATCH, RunnerModel
 from fer_bench.training.pictures import Part
-from fer_bench.training.progress import Progress
+from fer_bench.training.progress import Progress, say
 
 _MOMENTUM = 0.9
 _instances = itertools.count()
@@ -64,11 +65,13 @@ class Fitted:
         history: One dictionary per epoch: the columns of the history table that are not the run's key, the number of
             the ``phase``, from 0, and what the recipe's rules looked at.
         last: The epoch whose weights training ended with: the last one, or the one that was gone back to.
+        n_before: Epochs that an earlier call had trained.
     """
 
     folder: Path
     history: list[dict[str, float]]
     last: int
+    n_before: int
 
     def load(self, model: RunnerModel, epoch: int) -> None:
         """Load the trained weights of an epoch (1-based) into a model, and enter the phase of that epoch."""
@@ -108,11 +111,12 @@ def fit(
     n_classes: int,
     seed: int,
     folder: Path,
+    key: str,
     amp: bool,
     launcher: str,
     title: str,
 ) -> Fitted:
-    """Train a model, or go on where an earlier call with the same folder was stopped.
+    """Train a model, or go on where an earlier call with the same folder and key was stopped.
 
     The reported part of the data is not an argument: nothing here can look at it.
 
@@ -124,17 +128,19 @@ def fit(
         n_classes: K.
         seed: The run's seed.
         folder: Where checkpoints are kept; used by no other run.
+        key: Says what the run is computed from; checkpoints carry it, and none with another one is taken up.
         amp: Mixed precision.
         launcher: ``none``, or one of mmengine's (``pytorch``, ``slurm``, ``mpi``).
         title: What the progress bar says.
 
     Raises:
         DivergedError: If a loss is not finite.
-        FerBenchError: If the folder holds a file that is not a checkpoint of this run.
+        FerBenchError: If the folder is a link or a file.
     """
     training = model.training_settings
-    folder.mkdir(parents=True, exist_ok=True)
-    history = _history(folder)
+    _make(folder)
+    history = _history(folder, key)
+    n_before = len(history)
     for index, phase in enumerate(training.phases):
         own = rules.of_phase(history, index)
         first = rules.first_index(training, index, history)
@@ -144,7 +150,8 @@ def fit(
         before = rules.ends_with(training, history)
         if not own and before is not None:
             _load_trained(model, _file(folder, before))
-        keeper = Keeper(folder, index, first, history[: len(history) - len(own)], validates=select is not None)
+        before_phase = history[: len(history) - len(own)]
+        keeper = Keeper(folder, key, index, first, before_phase, validates=select is not None)
         progress = Progress(_titled(title, index, len(training.phases)), phase.epochs - first, len(train[index]))
         runner = _runner(
             model,
@@ -167,7 +174,7 @@ def fit(
         history = keeper.history
     last = rules.ends_with(training, history)
     assert last is not None  # noqa: S101 - for the type checker; a first phase has an epoch
-    return Fitted(folder=folder, history=history, last=last)
+    return Fitted(folder=folder, history=history, last=last, n_before=n_before)
 
 
 def _titled(title: str, index: int, n_phases: int) -> str:
@@ -355,6 +362,7 @@ class Keeper(Hook):  # type: ignore[misc]  # mmengine ships no types
 
     Args:
         folder: Where checkpoints are kept.
+        key: As :func:`fit`.
         phase: Which phase it is.
         first: From :func:`rules.first_index`.
         before: Epochs of the phases before.
@@ -364,9 +372,10 @@ class Keeper(Hook):  # type: ignore[misc]  # mmengine ships no types
     priority = "LOWEST"  # after the schedules have stepped
 
     def __init__(
-        self, folder: Path, phase: int, first: int, before: list[dict[str, float]], *, validates: bool
+        self, folder: Path, key: str, phase: int, first: int, before: list[dict[str, float]], *, validates: bool
     ) -> None:
         self.folder = folder
+        self.key = key
         self.phase = phase
         self.first = first
         self.history = before
@@ -433,8 +442,9 @@ class Keeper(Hook):  # type: ignore[misc]  # mmengine ships no types
         if is_main_process():
             meta = {"epoch": own_epoch, "iter": own_epoch * len(runner.train_dataloader)}
             file = _file(self.folder, epoch)
-            runner.save_checkpoint(str(self.folder), f"{file.name}.part", meta=meta)
-            (self.folder / f"{file.name}.part").replace(file)
+            part = file.with_name(f"{file.name}.part")
+            runner.save_checkpoint(str(part.parent), part.name, meta=meta)
+            whole.put(part, file)
         phase = _unwrapped(runner.model).phase_settings
         runner.train_loop.stop_training = rules.stopped_early(phase, self.own)
 
@@ -450,6 +460,7 @@ class Keeper(Hook):  # type: ignore[misc]  # mmengine ships no types
         checkpoint["state_dict"] = _trained(_unwrapped(runner.model), checkpoint["state_dict"])
         checkpoint["message_hub"] = {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}}
         checkpoint["history"] = self.history
+        checkpoint["key"] = self.key
 
 
 class Rate(Hook):  # type: ignore[misc]  # mmengine ships no types
@@ -519,23 +530,54 @@ def _file(folder: Path, epoch: int) -> Path:
     return folder / f"epoch_{epoch:04d}.pth"
 
 
-def _history(folder: Path) -> list[dict[str, float]]:
-    """Return the epochs so far, from the newest checkpoint; renaming is atomic, so a file of ours is whole."""
-    newest = max(folder.glob("epoch_*.pth"), default=None)
-    if newest is None:
-        return []
-    try:
-        found = torch.load(newest, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise _not_ours(newest, str(error).splitlines()[0]) from None
-    if not isinstance(found, dict) or not {"history", "state_dict", "meta"} <= found.keys():
-        raise _not_ours(newest, "it has no history")
-    history: list[dict[str, float]] = found["history"]
+def _make(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise FerBenchError(f"{folder} is a link or a file; checkpoints need a folder", fix=f"remove it: rm {folder}")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _history(folder: Path, key: str) -> list[dict[str, float]]:
+    """Return the epochs up to which every checkpoint is whole and this run's, and remove what is after them.
+
+    Every epoch is needed in the end, when all are scored on the reported part.
+    """
+    history: list[dict[str, float]] = []
+    said = ""
+    there = sorted(folder.glob("epoch_*.pth"))
+    for epoch in range(1, len(there) + 1):
+        try:
+            history = _read(_file(folder, epoch), key, epoch)
+        except ValueError as error:
+            said = str(error)
+            break
+    kept = {_file(folder, epoch) for epoch in range(1, len(history) + 1)}
+    left_out = [file for file in there if file not in kept]
+    if left_out and is_main_process():
+        say(f"{said}; training {f'goes on after epoch {len(history)}' if history else 'starts anew'}")
+        for file in left_out:
+            _remove(file)
     return history
 
 
-def _not_ours(path: Path, why: str) -> FerBenchError:
-    return FerBenchError(
-        f"{path} is not a checkpoint of this run: {why}",
-        fix=f"remove the folder {path.parent}; training then starts anew",
-    )
+def _remove(file: Path) -> None:
+    if file.is_dir() and not file.is_symlink():
+        raise FerBenchError(f"{file} is a folder; a checkpoint is to stand there", fix=f"move it away: {file}")
+    file.unlink(missing_ok=True)
+
+
+def _read(file: Path, key: str, epoch: int) -> list[dict[str, float]]:
+    """Return the history that a checkpoint carries.
+
+    Raises:
+        ValueError: If it is not a whole checkpoint of this run and epoch.
+    """
+    try:
+        # mapped: whether a file is whole is seen from its directory, without reading its tensors
+        found = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+        history: list[dict[str, float]] = found["history"]
+        complete = found["key"] == key and len(history) == epoch and {"state_dict", "optimizer", "meta"} <= found.keys()
+    except Exception as error:  # noqa: BLE001 - what a damaged file raises depends on where it is damaged
+        raise ValueError(f"{file} cannot be read ({[*str(error).splitlines(), type(error).__name__][0]})") from None
+    if not complete:
+        raise ValueError(f"{file} is not a checkpoint of this run and epoch")
+    return history

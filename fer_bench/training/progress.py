@@ -11,6 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 
+def say(text: str) -> None:
+    """Print a line to stderr."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
 class Progress(Hook):  # type: ignore[misc]  # mmengine ships no types
     """Shows how far training is, on stderr.
 
@@ -35,7 +41,7 @@ class Progress(Hook):  # type: ignore[misc]  # mmengine ships no types
             return
         start = f"goes on after epoch {runner.epoch}" if runner.epoch else f"{self.n_train} training samples"
         if not sys.stderr.isatty():
-            self._line(f"{self.title}: {start}, {self.epochs} epochs")
+            say(f"{self.title}: {start}, {self.epochs} epochs")
             return
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bar = Bar(*columns, console=Console(stderr=True))
@@ -62,14 +68,9 @@ class Progress(Hook):  # type: ignore[misc]  # mmengine ships no types
         if self._bar is not None:
             self._bar.update(self._task, description=said)
         else:
-            self._line(said)
+            say(said)
 
     def close(self) -> None:
         """Close the bar, however training ended."""
         if self._bar is not None:
             self._bar.stop()
-
-    @staticmethod
-    def _line(text: str) -> None:
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from fer_bench import params, registry
+from fer_bench import params, registry, whole
 from fer_bench.datasets import _store
 from fer_bench.errors import FerBenchError
 from fer_bench.method import EarlyStop, Method, Mirror, Phase, Recipe, Training, Weights
@@ -297,8 +298,8 @@ def test_random_labels_leave_validation_near_chance(cell, rng):
     ]
     torch.manual_seed(0)
     model = module.RunnerModel(Net(7), TRAINING, weights=[torch.ones(7)], loss=None, couples_batch=False)
-    options = {"n_classes": 7, "seed": 0, "amp": False, "launcher": "none", "title": "t"}
-    loop.fit(model, [parts[0]], None, folder=gradient.WORK / "random", **options)
+    options = {"n_classes": 7, "seed": 0, "key": "test", "amp": False, "launcher": "none", "title": "t"}
+    loop.fit(model, [parts[0]], None, folder=cells.WORK / "random", **options)
     accuracy, _ = loop.scores(parts[1].labels, loop.predict(model, parts[1]), 7)
     assert accuracy < 1 / 7 + 4 * np.sqrt(6 / 49 / 60)
 
@@ -506,11 +507,45 @@ def test_checkpoints_stay_until_the_result_is_written(prepared_folder, monkeypat
         patch.setattr(runs, "write_record", full)
         with pytest.raises(OSError, match="no space"):
             carry_out(params.read(), **asked)
-    kept = {file: file.stat().st_mtime_ns for file in gradient.WORK.rglob("epoch_*.pth")}
+    kept = {file: file.stat().st_mtime_ns for file in cells.WORK.rglob("epoch_*.pth")}
     assert kept
     assert [path.name for path in params.read().cell(**asked).parent.iterdir()] == []
     trained = []
     monkeypatch.setattr(loop.QuietRunner, "train", lambda *_: trained.append(True))
     carry_out(params.read(), **asked)
     assert trained == []
-    assert list(gradient.WORK.rglob("*.pth")) == []
+    assert list(cells.WORK.rglob("*.pth")) == []
+
+
+@pytest.mark.parametrize("method", ["conv_cut", "majority_class"])
+def test_a_second_run_of_a_cell_is_told_who_carries_it_out(prepared_folder, method):
+    cell = cells.resolve(params.read(), dataset="synthetic", method=method, seed=0)
+    asked = {"dataset": "synthetic", "method": method, "seed": 0}
+    held = whole.alone(cell.work, doing="carrying out the cell")
+    with held, pytest.raises(FerBenchError, match=f"process {os.getpid()} on .*, carrying out the cell since"):
+        carry_out(params.read(), **asked)
+    assert carry_out(params.read(), **asked).status == "ok"
+
+
+def test_work_of_a_changed_run_goes_when_the_cell_is_done(prepared_folder):
+    cell = cells.resolve(params.read(), dataset="synthetic", method="conv_cut", seed=0)
+    (cell.work / "another content").mkdir(parents=True)
+    carry_out(params.read(), dataset="synthetic", method="conv_cut", seed=0)
+    assert not cell.work.exists()
+
+
+def test_time_of_training_is_that_of_all_processes_that_trained(prepared_folder, monkeypatch):
+    def full(*_):
+        raise OSError("no space left on device")
+
+    asked = {"dataset": "synthetic", "method": "conv_cut", "seed": 0}
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "write_record", full)
+        with pytest.raises(OSError, match="no space"):
+            carry_out(params.read(), **asked)
+    file = max(cells.WORK.rglob("epoch_*.pth"))
+    content = torch.load(file, weights_only=True)
+    content["history"] = [{**row, "seconds": 1000.0} for row in content["history"]]
+    torch.save(content, file)
+    record = carry_out(params.read(), **asked)
+    assert record.epochs * 1000 < record.train_s < record.epochs * 1000 + 100

@@ -91,7 +91,7 @@ def parts(rng):
     return part(np.arange(40)), part(np.arange(40, 60))
 
 
-def fit(model, parts, folder, *, validate=True):
+def fit(model, parts, folder, *, validate=True, key="test"):
     n_phases = len(model.training_settings.phases)
     return loop.fit(
         model,
@@ -100,6 +100,7 @@ def fit(model, parts, folder, *, validate=True):
         n_classes=3,
         seed=0,
         folder=folder,
+        key=key,
         amp=False,
         launcher="none",
         title="test",
@@ -333,14 +334,67 @@ def test_a_last_batch_of_one_is_left_out_of_training_only(parts, tmp_path):
     assert loop.predict(model, parts[0]).shape == (40, 3)
 
 
-@pytest.mark.parametrize("content", [b"not a checkpoint", None])
-def test_a_checkpoint_that_is_not_ours_is_refused(parts, tmp_path, content):
-    (tmp_path / "run").mkdir()
-    file = tmp_path / "run" / "epoch_0001.pth"
-    torch.save({"state_dict": {}}, file) if content is None else file.write_bytes(content)
-    with pytest.raises(FerBenchError, match="is not a checkpoint of this run") as caught:
-        fit(wrapped(), parts, tmp_path / "run")
-    assert "remove the folder" in caught.value.fix
+def spoil(file, how, parts, tmp_path):
+    """Do to a checkpoint what disks, kills and people do."""
+    if how == "another run's":
+        fit(wrapped(), parts, tmp_path / "other", key="other")
+        shutil.copy(tmp_path / "other" / file.name, file)
+    elif how == "another epoch":
+        shutil.copy(file.with_name(f"epoch_{2 if file.stem.endswith('1') else 1:04d}.pth"), file)
+    elif how == "a link to text":
+        file.unlink()
+        (tmp_path / "text").write_text("version https://git-lfs")
+        file.symlink_to(tmp_path / "text")
+    elif how == "no history":
+        torch.save({"state_dict": {}}, file)
+    elif how == "missing":
+        file.unlink()
+    else:
+        content = file.read_bytes()
+        file.write_bytes({"half": content[: len(content) // 2], "empty": b"", "text": b"not a checkpoint"}[how])
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+@pytest.mark.parametrize("how", [
+    "half", "empty", "text", "no history", "missing", "another run's", "another epoch", "a link to text",
+])  # fmt: skip
+def test_training_goes_on_after_the_last_epoch_up_to_which_all_checkpoints_are_its_own(
+    parts, tmp_path, capsys, how, epoch
+):
+    expected = fit(wrapped(), parts, tmp_path / "run")
+    logits = loop.predict(model_of(expected), parts[1])
+    capsys.readouterr()
+    file = tmp_path / "run" / f"epoch_{epoch:04d}.pth"
+    spoil(file, how, parts, tmp_path)
+    fitted = fit(wrapped(), parts, tmp_path / "run")
+    said = capsys.readouterr().err
+    if (how, epoch) != ("missing", 3):  # which is what a run leaves that was stopped
+        assert f"{file} " in said
+        assert ("training starts anew" if epoch == 1 else f"training goes on after epoch {epoch - 1}") in said
+    assert fitted.n_before == epoch - 1
+    assert loop.predict(model_of(fitted), parts[1]).tobytes() == logits.tobytes()
+
+
+def model_of(fitted):
+    """The model with the weights of the last epoch, as they are stored."""
+    model = wrapped()
+    fitted.load(model, 3)
+    return model
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "file"])
+def test_a_work_folder_that_is_none_is_refused(parts, tmp_path, kind):
+    folder = tmp_path / "run"
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "epoch_0001.pth").write_text("kept")
+    if kind == "file":
+        folder.write_text("")
+    else:
+        folder.symlink_to(tmp_path / ("elsewhere" if kind == "link" else "nowhere"))
+    with pytest.raises(FerBenchError, match="is a link or a file") as caught:
+        fit(wrapped(), parts, folder)
+    assert caught.value.fix == f"remove it: rm {folder}"
+    assert (tmp_path / "elsewhere" / "epoch_0001.pth").read_text() == "kept"
 
 
 def test_a_coupled_method_is_predicted_one_sample_at_a_time(parts):

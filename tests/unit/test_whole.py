@@ -1,10 +1,13 @@
 """Folders that stand whole or not at all."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from fer_bench import whole
+from fer_bench.errors import FerBenchError
 
 
 class Killed(BaseException):
@@ -83,3 +86,38 @@ def test_a_folder_whose_removal_was_stopped_is_there_whole_or_not_at_all(tmp_pat
     assert (tmp_path / "a").exists() is (step == 1)
     whole.discard(tmp_path / "a")
     assert list(tmp_path.iterdir()) == []
+
+
+HOLDS = """
+import sys
+from pathlib import Path
+from fer_bench import whole
+with whole.alone(Path(sys.argv[1]), doing="testing"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds a folder."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(tmp_path / "a")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_what_another_process_holds_is_refused_with_its_name(tmp_path, holder):
+    with pytest.raises(FerBenchError, match=f"process {holder.pid} on .*, testing since 2"):
+        put(tmp_path / "a", "mine")
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_process_that_is_killed_lets_go(tmp_path, holder):
+    holder.kill()
+    holder.wait()
+    put(tmp_path / "a", "mine")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
