@@ -65,7 +65,7 @@ class Claim(Section, frozen=True, kw_only=True):
 
     Attributes:
         dataset: A name in ``fer_bench/datasets``, or one that is not there yet.
-        metric: A name in ``fer_bench/metrics``.
+        metric: A name in ``fer_bench/metrics``; of one with a value per expression that of one, as ``recall_fear``.
         value: As a fraction.
         where: Table or page; of another paper where it is read there, "as cited in …".
         protocol: As published.
@@ -86,12 +86,14 @@ class PublishedRow(Section, frozen=True, kw_only=True):
         method: The card of the method that the row is about; absent: the method of this card.
         recipes: The method's recipes that are this row; of another method, any is.
         published: Data set to the published number, as a fraction; without one where none was published or read.
+        also: Further metric to the numbers in it, likewise.
     """
 
     cells: list[str]
     method: params.Name | None = None
     recipes: list[str] = msgspec.field(default_factory=list)
     published: dict[str, Fraction] = msgspec.field(default_factory=dict)
+    also: dict[str, dict[str, Fraction]] = msgspec.field(default_factory=dict)
 
 
 class PublishedTable(Section, frozen=True, kw_only=True):
@@ -104,7 +106,7 @@ class PublishedTable(Section, frozen=True, kw_only=True):
         where: What the paper calls it.
         about: What it shows, a clause.
         metric: A name in ``fer_bench/metrics``.
-        also: Further metrics in which ours are printed.
+        also: Further metrics in which ours are printed, and rows may have published numbers.
         columns: Heads of the columns of words.
         rows: In the paper's order.
         notes: What else has to be known to read it.
@@ -118,6 +120,11 @@ class PublishedTable(Section, frozen=True, kw_only=True):
     columns: list[str]
     rows: list[PublishedRow]
     notes: str = ""
+
+    def numbers(self, row: PublishedRow) -> dict[tuple[str, str], float]:
+        """Return all published numbers of a row, by data set and metric."""
+        of_metric = {self.metric: row.published, **row.also}
+        return {(dataset, name): value for name, found in of_metric.items() for dataset, value in found.items()}
 
 
 class KnownFile(Section, frozen=True, kw_only=True):
@@ -214,12 +221,21 @@ class Card(Section, frozen=True, kw_only=True):
             return f"{shown}, the one on record ({known.what})"
         return f"{shown}, another than the one on record, {shortened(known.sha256, digits)} ({known.what})"
 
-    def row_of(self, recipe: str) -> tuple[PublishedTable, PublishedRow] | None:
-        """Return the published table and row that a recipe is; None where it is none of them."""
+    def elsewhere(self, recipe: str, claim: Claim) -> PublishedTable | None:
+        """Return the published table of which a recipe is another row than the one that the claim is about.
+
+        A row that has no number of the claim's kind is the claim's where another of its numbers is one of the claims.
+
+        Returns:
+            None where the recipe is the row of the claim, or none of any table.
+        """
+        claimed = {((one.dataset, one.metric), one.value) for one in self.claims}
         for table in self.tables:
-            for row in table.rows:
-                if recipe in row.recipes:
-                    return table, row
+            for row in (row for row in table.rows if recipe in row.recipes):
+                numbers = table.numbers(row)
+                own = numbers.get((claim.dataset, claim.metric))
+                same = own == claim.value if own is not None else bool(numbers.items() & claimed)
+                return None if same else table
         return None
 
 
@@ -238,8 +254,8 @@ def read(name: str) -> Card:
 
     Raises:
         FerBenchError: If there is no such card, or it does not fit the form: a share written in percent, or a defect
-            that voids claims on a data set of which the card has none, or a title that does not say that the method is
-            an approximation.
+            that voids claims on a data set of which the card has none, or a row with numbers in a metric that its table
+            does not name, or a title that does not say that the method is an approximation.
     """
     path = registry.path_of("cards", name)
     return parse(path.read_text(encoding="utf-8"), where=f"baselines/{path.name}")
@@ -281,6 +297,13 @@ def parse(text: str, *, where: str) -> Card:
             raise FerBenchError(
                 f"{where}: a defect voids the claims on {', '.join(unknown)}, of which the card has none",
                 fix=f"name data sets of its claims: {', '.join(claimed) or 'there are none'}",
+            )
+    for table in card.tables:
+        unnamed = sorted({metric for row in table.rows for metric in row.also} - set(table.also))
+        if unnamed:
+            raise FerBenchError(
+                f"{where}: rows of {table.name} have numbers in {', '.join(unnamed)}, which the table does not name",
+                fix=f"name it there: also: [{', '.join([*table.also, *unnamed])}]",
             )
     if card.approximation is not None and APPROXIMATION not in card.title:
         raise FerBenchError(

@@ -13,6 +13,7 @@ from fer_bench.report.blocks import Section, Table
 from fer_bench.report.grid import Grid
 from fer_bench.report.main_table import metric_with_interval
 from fer_bench.stats.saying import without_link
+from fer_bench.stats.wording import title
 
 
 def section(grid: Grid) -> Section:
@@ -64,11 +65,10 @@ def _outside(grid: Grid, rows: pd.DataFrame) -> str:
 
 def _row(grid: Grid, row: "pd.Series[Any]") -> dict[str, str]:
     metric = str(row["metric"])
-    shown = grid.metrics.get(metric)
     return {
         "method": grid.title(str(row["method"])),
         "data set": str(row["dataset"]),
-        "metric": shown.title if shown else metric,
+        "metric": title(metric),
         "published": words.published(float(row["claim"])).removesuffix(" %"),
         "where": words.text(row["where"]),
         "selected by": words.text(row["claimed_selection"]),

@@ -116,8 +116,8 @@ def claims(grid: Grid, dataset: str, method: str, metric: str) -> list[Claim]:
     if card is None:
         return []
     own = [claim for claim in card.claims if (claim.dataset, claim.metric) == (dataset, metric)]
-    part = card.row_of(grid.params.methods[method].recipe)
-    return [claim for claim in own if part is None or part[1].published.get(dataset) == claim.value]
+    recipe = grid.params.methods[method].recipe
+    return [claim for claim in own if card.elsewhere(recipe, claim) is None]
 
 
 def _points(step: "pd.Series[Any]", name: str, *, share: bool) -> str:

@@ -14,6 +14,7 @@ from fer_bench.report import words
 from fer_bench.report.blocks import Section, Table
 from fer_bench.report.grid import Grid
 from fer_bench.report.main_table import covers, metric_with_interval
+from fer_bench.stats.wording import in_points, title
 
 CHOSEN_ON_TEST = "‡"
 """Behind a published number whose checkpoint was chosen on the reported samples; † is the papers' own sign."""
@@ -32,6 +33,7 @@ class _Layout:
         side_by_side: Whether its rows are other methods too.
         claimed: Data sets of the published numbers.
         metrics: Those that ours are printed in.
+        published: Data sets and metrics of the published numbers.
     """
 
     grid: Grid
@@ -40,12 +42,25 @@ class _Layout:
     side_by_side: bool
     claimed: tuple[str, ...]
     metrics: tuple[str, ...]
+    published: frozenset[tuple[str, str]]
 
-    def head(self, dataset: str, metric: str) -> str:
-        """Return the head of the column of our numbers."""
-        shown = self.grid.metrics.get(metric)
-        several = len(self.metrics) > 1 and shown is not None
-        return f"{dataset}, ours{f', {words.inline(shown.title)}' if several and shown else ''}"
+    @property
+    def printed(self) -> tuple[str, ...]:
+        """All metrics in which there are columns of numbers, the table's own first."""
+        claimed = {metric for _, metric in self.published}
+        return tuple(name for name in [self.table.metric, *self.table.also] if name in {*self.metrics, *claimed})
+
+    def head(self, dataset: str, whose: str, metric: str) -> str:
+        """Return the head of a column of numbers, claimed or ours."""
+        return f"{dataset}, {whose}{f', {words.inline(title(metric))}' if len(self.printed) > 1 else ''}"
+
+    def columns(self, dataset: str) -> list[str]:
+        """Return the heads of a data set's columns of numbers: in each metric what is claimed, then ours."""
+        found = []
+        for metric in self.printed:
+            found += [self.head(dataset, "claimed", metric)] * ((dataset, metric) in self.published)
+            found += [self.head(dataset, "ours", metric)] * (metric in self.metrics)
+        return found
 
 
 def section(grid: Grid) -> Section | None:
@@ -64,8 +79,9 @@ def _layout(grid: Grid, method: str, table: PublishedTable) -> _Layout:
         method=method,
         table=table,
         side_by_side=any(row.method is not None for row in table.rows),
-        claimed=tuple(dict.fromkeys(name for row in table.rows for name in row.published)),
+        claimed=tuple(dict.fromkeys(name for row in table.rows for name, _ in table.numbers(row))),
         metrics=tuple(name for name in [table.metric, *table.also] if name in grid.metrics) or (table.metric,),
+        published=frozenset(key for row in table.rows for key in table.numbers(row)),
     )
 
 
@@ -91,12 +107,12 @@ def _table(layout: _Layout) -> Table:
     grid, table = layout.grid, layout.table
     columns, right, shared = list(table.columns), {"seeds"}, {"seeds"}
     for dataset in [*layout.claimed, *(name for name in grid.datasets if name not in layout.claimed)]:
-        ours = [layout.head(dataset, metric) for metric in layout.metrics]
-        claimed = [f"{dataset}, claimed"] * (dataset in layout.claimed)
+        numbers = layout.columns(dataset)
         judged = layout.side_by_side and dataset in layout.claimed and dataset in grid.datasets
-        columns += [*claimed, *ours, *[f"{dataset}, verdict"] * judged]
-        right |= {*claimed, *ours}
-        shared |= set() if dataset in grid.datasets else set(ours)
+        columns += [*numbers, *[f"{dataset}, verdict"] * judged]
+        right |= set(numbers)
+        ours = {layout.head(dataset, "ours", metric) for metric in layout.metrics}
+        shared |= set() if dataset in grid.datasets else ours
     rows = [_row(layout, row, entry) for row in table.rows for entry in _entries(layout, row) or [""]]
     columns += ["recipe", "seeds", *["selection"] * _says_selection(grid, rows)]
     notes = [_legend(rows), " ".join(table.notes.split()), grid.params.report.scale.strip()]
@@ -118,11 +134,15 @@ def _row(layout: _Layout, row: PublishedRow, entry: str) -> dict[str, str]:
     made = _made_with(layout, entry)
     found["seeds"] = words.listed([words.count(n) for n in sorted({n for n, _ in made})]) if made else words.NONE
     found["selection"] = words.listed(sorted({name for _, name in made})) if made else words.NONE
+    published = layout.table.numbers(row)
     for dataset in dict.fromkeys([*layout.claimed, *layout.grid.datasets]):
-        value = row.published.get(dataset)
-        found[f"{dataset}, claimed"] = words.NONE if value is None else _claimed(layout, row, dataset, value)
-        found[f"{dataset}, verdict"] = words.NONE if value is None else _verdict(layout, row, entry, dataset)
-        found |= {layout.head(dataset, metric): NOT_RUN for metric in layout.metrics}
+        for metric in layout.printed:
+            value = published.get((dataset, metric))
+            claimed = words.NONE if value is None else _claimed(layout, row, (dataset, metric), value)
+            found[layout.head(dataset, "claimed", metric)] = claimed
+        judged = words.NONE if dataset not in row.published else _verdict(layout, row, entry, dataset)
+        found[f"{dataset}, verdict"] = judged
+        found |= {layout.head(dataset, "ours", metric): NOT_RUN for metric in layout.metrics}
         found |= _of_entry(layout, entry, dataset) if entry else {}
     return found
 
@@ -150,9 +170,10 @@ def _of_entry(layout: _Layout, entry: str, dataset: str) -> dict[str, str]:
         shown, rows = grid.metrics.get(metric), grid.headline_rows(dataset, metric)
         rows = rows[rows["method"] == entry]
         if shown and len(rows):
-            found[layout.head(dataset, metric)] = metric_with_interval(rows.iloc[0], share=shown.share, unit=False)
+            ours = metric_with_interval(rows.iloc[0], share=shown.share, unit=False)
+            found[layout.head(dataset, "ours", metric)] = ours
         elif failed:
-            found[layout.head(dataset, metric)] = "failed"
+            found[layout.head(dataset, "ours", metric)] = "failed"
     return found
 
 
@@ -176,13 +197,14 @@ def _says_selection(grid: Grid, rows: list[dict[str, str]]) -> bool:
     return bool({row["selection"] for row in rows} - {words.NONE, words.selection(grid.headline)})
 
 
-def _claimed(layout: _Layout, row: PublishedRow, dataset: str, value: float) -> str:
+def _claimed(layout: _Layout, row: PublishedRow, of: tuple[str, str], value: float) -> str:
+    """Print a published number of a data set and metric."""
     method = row.method or layout.method
     claims = layout.grid.known[method].claims if method in layout.grid.known else []
     chosen = {
         claim.protocol.selection
         for claim in claims
-        if (claim.dataset, claim.metric) == (dataset, layout.table.metric) and _same(claim.value, value)
+        if (claim.dataset, claim.metric) == of and _same(claim.value, value)
     }
     printed = words.published(value).removesuffix(" %")
     return f"{printed} {CHOSEN_ON_TEST}" if "best_on_test" in chosen else printed
@@ -190,9 +212,8 @@ def _claimed(layout: _Layout, row: PublishedRow, dataset: str, value: float) -> 
 
 def _caption(layout: _Layout) -> str:
     grid, table = layout.grid, layout.table
-    shown = [grid.metrics[name] for name in layout.metrics if name in grid.metrics]
-    titles = words.listed([one.title for one in shown] or list(layout.metrics))
-    unit = ", in %" if all(one.share for one in shown) else ""
+    titles = words.listed([title(name) for name in layout.printed])
+    unit = ", in %" if all(in_points(name) for name in layout.printed) else ""
     return (
         f"{grid.known[layout.method].title}, {table.where} of its paper: {table.about}. {titles}{unit}; ours under the "
         f"selection {words.selection(grid.headline)}. {covers(grid)}"

@@ -29,6 +29,8 @@ import pandas as pd
 
 from fer_bench import card, registry
 from fer_bench.card import Card, Claim, Defect
+from fer_bench.metrics import Metric
+from fer_bench.metrics._named import of_labels
 from fer_bench.params import Params
 from fer_bench.stats import prediction, scoring, two_way
 from fer_bench.stats.confusion import count_seeds
@@ -198,7 +200,7 @@ def _ours(held: Held, claim: Claim, method: str) -> dict[str, Ours]:
         spread = _spread(held, claim, method, str(selection)) if int(row["n_seeds"]) > 1 else None
         one_run = None
         if spread is not None:
-            low, high = registry.load("metrics", claim.metric).range
+            low, high = _metric(claim).range
             whole = prediction.predict(spread, level=float(row["level"]), same_samples=same)
             one_run = clipped(whole, low=low, high=high)
         found[str(selection)] = Ours(row, spread, one_run, same)
@@ -211,10 +213,14 @@ def _spread(held: Held, claim: Claim, method: str, selection: str) -> prediction
     n_classes = int(of_run["n_classes"].max())
     _, y_pred = scoring.groups(table)[method, selection]
     y_true = table["y_true"].to_numpy(dtype=int)
-    metric = registry.load("metrics", claim.metric)
+    metric = _metric(claim)
     matrices = count_seeds(y_true, y_pred, n_classes=n_classes)
     values = pseudo_values(matrices, y_true, y_pred, metric.of_confusion)
     return prediction.spread(two_way.components(values, metric.of_confusion(matrices).astype(float)))
+
+
+def _metric(claim: Claim) -> Metric:
+    return of_labels([claim.metric], n_classes=claim.protocol.n_classes)[claim.metric]
 
 
 def _same_samples(held: Held, claim: Claim, *, n_samples: int) -> bool:
@@ -250,8 +256,8 @@ def _other_recipe(claim: Claim, found: Card, recipe: str) -> Iterator[str]:
         yield f"method: ours is an approximation, without {found.approximation}"
     if recipe.startswith("toy"):
         yield f"recipe: ours is {recipe}, which only shows that the code runs"
-    elif (part := found.row_of(recipe)) and claim.value != part[1].published.get(claim.dataset):
-        yield f"recipe: ours is {recipe}, another row of {part[0].where}"
+    elif (table := found.elsewhere(recipe, claim)) is not None:
+        yield f"recipe: ours is {recipe}, another row of {table.where}"
 
 
 def _against(claim: Claim, honest: Ours, oracle: Ours | None, own: Ours, *, tolerance: float) -> dict[str, object]:

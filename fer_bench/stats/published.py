@@ -101,8 +101,8 @@ def numbers(held: Mapping[str, Card]) -> list[Number]:
         link = one.paper.link if one.paper else None
         for table in one.tables:
             for row in table.rows:
-                for dataset, value in row.published.items():
-                    key = (row.method or name, dataset, table.metric, value)
+                for (dataset, metric), value in table.numbers(row).items():
+                    key = (row.method or name, dataset, metric, value)
                     old = found.get(key)
                     if old and (row.method or old.where == table.where):
                         continue  # the claim says that it stands there

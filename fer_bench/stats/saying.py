@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import pandas as pd
 
+from fer_bench.stats.wording import title
 from fer_bench.tables.told_apart import WORDS
 
 WIDTH = 120
@@ -28,6 +29,7 @@ def verdicts(table: pd.DataFrame) -> pd.DataFrame:
             {
                 "method": table["method"],
                 "data set": table["dataset"],
+                "metric": [title(name) for name in table["metric"]],
                 "claim, %": _percents(table["claim"], 2),
                 "ours, %": _percents(table["estimate"], 1),
                 "one run": predicted,
@@ -35,7 +37,7 @@ def verdicts(table: pd.DataFrame) -> pd.DataFrame:
                 "reason": reasons,
             }
         ),
-        {"method": 14, "verdict": 18, "reason": 45},
+        {"method": 14, "metric": 8, "verdict": 18, "reason": 35},
     )
 
 

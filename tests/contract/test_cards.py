@@ -5,7 +5,9 @@ import re
 import pytest
 
 from fer_bench import card, registry
+from fer_bench.card import Claim, PublishedProtocol, PublishedRow, PublishedTable
 from fer_bench.errors import FerBenchError
+from fer_bench.metrics._named import named
 from fer_bench.stats.published import whole_count
 
 NAMES = registry.names("cards")
@@ -21,8 +23,9 @@ def test_every_claim_says_where_it_stands_and_with_how_many_expressions(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_claim_is_in_a_known_metric(name):
-    assert {claim.metric for claim in CARDS[name].claims} <= set(registry.names("metrics"))
+def test_every_claim_is_in_a_known_metric_and_one_value_of_it(name):
+    for claim in CARDS[name].claims:
+        assert list(named([claim.metric], n_classes=claim.protocol.n_classes)) == [claim.metric]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -37,7 +40,7 @@ def test_a_claimed_accuracy_is_a_whole_count_of_its_test_set_or_its_notes_say_th
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_note_counts_is_the_claim(name):
     for claim in CARDS[name].claims:
-        found = re.search(r"(\d+) of (3068)\b", claim.protocol.notes)
+        found = re.search(r"(\d+) of (3068|74)\b", claim.protocol.notes)
         if found:
             assert round(int(found[1]) / int(found[2]), 4) == claim.value
 
@@ -63,6 +66,8 @@ def test_the_published_numbers_are_those_of_the_papers():
         ("patt_lite", "rafdb", 0.9505),
         ("patt_lite", "ferplus", 0.9555),
         ("patt_lite", "ferplus", 0.9372),
+        ("conv_cut", "rafdb", 0.9469),  # F1 of Table 3
+        ("conv_cut", "rafdb", 0.7973),  # recall of fear in Figure 3
         ("convnext_full", "rafdb", 0.7562),
         ("convnext_full", "ferplus", 0.7571),
         ("vtff", "ferplus", 0.8881),  # in its abstract; not in Table 1 of Conv-cut
@@ -70,7 +75,7 @@ def test_the_published_numbers_are_those_of_the_papers():
     }
 
 
-TABLES = {  # of arXiv 2504.09077, as printed, in percent: words of the row, RAF-DB, FERPlus
+TABLES = {  # of arXiv 2504.09077, as printed, in percent: words of the row, RAF-DB, FERPlus; of the third accuracy, F1
     "table1": """
         DMUE        2021  88.76  –
         VTFF        2021  88.14  –
@@ -91,9 +96,9 @@ TABLES = {  # of arXiv 2504.09077, as printed, in percent: words of the row, RAF
         yes  yes  97.33  95.69
     """,
     "table3": """
-        one    92.86  –
-        three  95.24  –
-        two    97.33  –
+        one    92.86  86.84
+        three  95.24  90.91
+        two    97.33  94.69
     """,
 }
 
@@ -105,7 +110,10 @@ def test_the_tables_of_the_conv_cut_paper_are_as_it_prints_them(name):
     words = [[word.replace("_", " ") for word in row[:-2]] for row in printed]
     kept = [row for row in table.rows if row.published]  # the others are said to be ours
     assert [row.cells[-len(words[0]) :] for row in kept] == words
-    shown = [[row.published.get(dataset) for dataset in ("rafdb", "ferplus")] for row in kept]
+    second = ("rafdb", "macro_f1") if table.also else ("ferplus", "accuracy")
+    found = [table.numbers(row) for row in kept]
+    assert {key for one in found for key in one} == {("rafdb", "accuracy"), second}
+    shown = [[one.get(key) for key in (("rafdb", "accuracy"), second)] for one in found]
     assert [["–" if value is None else f"{100 * value:.2f}" for value in row] for row in shown] == [
         row[-2:] for row in printed
     ]
@@ -170,6 +178,41 @@ def test_the_rows_of_published_tables_are_recipes_of_the_method(name):
         assert len(recipes) == len(set(recipes))
         assert {len(row.cells) for row in table.rows} == {len(table.columns)}
         assert table.metric in registry.names("metrics")
+
+
+ABLATION = PublishedTable(
+    name="table3", where="Table 3", about="layers", metric="accuracy", also=["macro_f1"], columns=["layers"],
+    rows=[
+        PublishedRow(cells=["1"], recipes=["one"], published={"rafdb": 0.92}, also={"macro_f1": {"rafdb": 0.86}}),
+        PublishedRow(cells=["2"], recipes=["two"], published={"rafdb": 0.97}, also={"macro_f1": {"rafdb": 0.94}}),
+    ],
+)  # fmt: skip
+CLAIMS = [
+    Claim(dataset=dataset, metric=metric, value=value, where="Table 1", protocol=PublishedProtocol(n_classes=7))
+    for dataset, metric, value in (
+        ("rafdb", "accuracy", 0.97), ("rafdb", "macro_f1", 0.94), ("rafdb", "recall_fear", 0.79),
+        ("ferplus", "accuracy", 0.95),
+    )
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_a_recipe_is_elsewhere_where_it_is_another_row_than_the_method_as_claimed(claim):
+    """Also for claims of which the table has no number."""
+    found = card.Card(title="X", pretraining="none", claims=CLAIMS, tables=[ABLATION])
+    assert found.elsewhere("one", claim) is ABLATION
+    assert found.elsewhere("two", claim) is None
+    assert found.elsewhere("paper", claim) is None
+
+
+def test_a_row_with_numbers_in_a_metric_that_its_table_does_not_name_is_refused():
+    text = (
+        "{title: X, pretraining: none, tables: [{name: t, where: Table 3, about: layers, metric: accuracy, "
+        "columns: [layers], rows: [{cells: [one], also: {macro_f1: {rafdb: 0.8684}}}]}]}"
+    )
+    with pytest.raises(FerBenchError, match="rows of t have numbers in macro_f1, which the table does not") as error:
+        card.parse(text, where="x.yaml")
+    assert error.value.fix == "name it there: also: [macro_f1]"
 
 
 def test_a_card_of_an_approximation_whose_title_hides_it_is_refused():

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from fer_bench import card, params, registry
 from fer_bench.card import Card, Claim, Defect, PublishedProtocol
 from fer_bench.cli.main import app
+from fer_bench.expressions import expressions
 from fer_bench.stats import judging, published, saying, scoring
 from fer_bench.tables.told_apart import WORDS
 from fer_bench.tables.verdicts import VERDICTS, verdicts
@@ -24,15 +25,15 @@ WIDE = 0.2  # a tolerance that no interval here exceeds
 def judged(fake_runs, monkeypatch):
     """Judge one claim on conv_cut whose runs reach about 87 %; returns its row.
 
-    `oracle` moves the runs' answers under best_on_test: that share of wrong ones becomes right.
+    `oracle` moves the runs' answers under best_on_test: that share of wrong ones becomes right. `also` is scored too.
     """
 
     def judge(
         value=0.87, *, metric="accuracy", dataset="synthetic", grid=None, pretraining="ImageNet-1k", defects=(),
-        approximation=None, tolerance=WIDE, oracle=0.0, **protocol,
+        approximation=None, tolerance=WIDE, oracle=0.0, also="", **protocol,
     ):  # fmt: skip
         made = fake_runs(**{"methods": {"conv_cut": 0.8}, "n": 400, **REAL, **(grid or {})})
-        text = (made.folder / "params.yaml").read_text()
+        text = (made.folder / "params.yaml").read_text().replace("mean_recall]", f"mean_recall{also}]")
         (made.folder / "params.yaml").write_text(f"{text}verdict: {{tolerance: {tolerance}}}\n")
         for method in made.methods if oracle else ():
             for seed in made.seeds:
@@ -71,6 +72,18 @@ def test_a_claim_within_the_interval_for_one_run_is_reproduced(judged):
     assert row["predicted_low"] <= 0.87 <= row["predicted_high"]
     assert row["n_seeds"] == 2
     assert row["difference"] == pytest.approx(row["estimate"] - 0.87)
+
+
+def test_a_claim_on_one_expression_is_judged_by_its_recall(judged):
+    row = judged(0.87, metric="recall_fear", also=", recall", grid=FIVE, n_test=1000)
+    table = pd.read_csv("results/tiny/predicted/synthetic.csv")
+    of_fear = table[table["y_true"] == expressions(7).index("fear")]
+    answers = of_fear[[name for name in table.columns if name.endswith("best_on_test")]]
+    assert answers.shape[1] == 5
+    found = np.mean(answers.to_numpy() == of_fear[["y_true"]].to_numpy())
+    assert row["estimate"] == pytest.approx(found)
+    assert row["difference"] == pytest.approx(found - 0.87)
+    assert 0 < row["predicted_low"] < found < row["predicted_high"]
 
 
 def test_the_interval_for_one_run_is_wider_than_that_of_the_mean(judged):

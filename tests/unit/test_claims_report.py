@@ -64,6 +64,27 @@ def test_a_row_about_another_method_has_the_numbers_of_that_methods_entries(grid
     assert "[" in rows.loc["B", "synthetic, ours"]
 
 
+def test_a_table_with_two_published_metrics_has_both_beside_ours(grid):
+    one, two = ({"synthetic": 0.9286}, {"synthetic": 0.8684}), ({"synthetic": 0.9733}, {"synthetic": 0.9469})
+    table = PublishedTable(
+        name="table3", where="Table 3", about="layers", metric="accuracy", also=["macro_f1"], columns=["layers"],
+        rows=[
+            PublishedRow(cells=[cell], recipes=[recipe], published=accuracy, also={"macro_f1": f1})
+            for cell, recipe, (accuracy, f1) in (("1", "other", one), ("2", "toy", two))
+        ],
+    )  # fmt: skip
+    known = {"a": Card(title="A", pretraining="none", tables=[table])}
+    (shown,) = published_tables.section(dataclasses.replace(grid, known=known)).blocks
+    heads = [f"synthetic, {whose}, {metric}" for metric in ("accuracy", "macro-F1") for whose in ("claimed", "ours")]
+    assert list(shown.cells.columns)[1:5] == heads
+    first, second = shown.cells.to_dict("records")
+    assert [first[head] for head in heads] == ["92.86", "not run", "86.84", "not run"]
+    assert (second[heads[0]], second[heads[2]]) == ("97.33", "94.69")
+    assert "[" in second[heads[1]]
+    assert second[heads[1]] != second[heads[3]]
+    assert "Accuracy and Macro-F1, in %" in shown.caption
+
+
 @pytest.fixture(scope="module")
 def alone(grid):
     cards = published.cards()
