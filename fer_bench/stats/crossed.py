@@ -135,7 +135,8 @@ def few_seeds(
     r"""Return the ends of the crossed bootstrap's interval, corrected for few seeds, and its standard error.
 
     With V the variance of the metric over seeds and R the part of it that samples alone make (the variance over seeds
-    of what a draw of samples moves, on average over draws), the variance between seeds is :math:`A = \max(0, V - R)`.
+    of what a draw of samples moves, on average over draws; at most S B, which holds it), the variance between seeds is
+    :math:`A = \max(0, V - R)`.
     Each draw is the mean over seeds on drawn samples plus a deviation by drawn seeds, scaled to the variance A / S.
     The quantiles' distances from the estimate are then stretched by t / z, with Satterthwaite's degrees of freedom of
     B + A / S, B the variance of the mean over draws of samples.
@@ -154,9 +155,9 @@ def few_seeds(
     means, estimate = values.mean(axis=0), float(observed.mean())
     deviations = draw_seeds(values, rng=rng) - means
     of_seeds = float(observed.var(ddof=1))
-    of_residual = float((values - observed[:, None]).var(axis=0, ddof=1).mean())
-    between = max(0.0, of_seeds - of_residual) / n_seeds
     drawn_variance, of_samples = float(deviations.var()), float(means.var())
+    of_residual = min(float((values - observed[:, None]).var(axis=0, ddof=1).mean()), n_seeds * of_samples)
+    between = max(0.0, of_seeds - of_residual) / n_seeds
     scale = math.sqrt(between / drawn_variance) if drawn_variance > 0 else 0.0
     variance = of_samples + between
     spread = of_samples**2 / (n - 1)

@@ -12,9 +12,11 @@ References:
 import math
 from functools import cache
 
-from scipy import stats
+from scipy import optimize, stats
 
 from fer_bench.arrays import Correct
+
+_MANY = 1e6  # degrees of freedom with which Student's t is a normal distribution
 
 
 def mcnemar(right_a: Correct, right_b: Correct) -> float:
@@ -86,6 +88,22 @@ def detectable(disagreement: float, n: int, *, level: float, power: float = 0.8)
 
 
 @cache
-def quantiles(level: float, power: float = 0.8) -> float:
-    """Return how many standard errors a difference must have to be found with a given power."""
-    return float(stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(power))
+def quantiles(level: float, power: float = 0.8, freedom: float = math.inf) -> float:
+    """Return how many standard errors a difference must have to be found with a given power.
+
+    Args:
+        level: 1 - alpha.
+        power: Probability of finding it; the wrong sign is no finding.
+        freedom: Degrees of freedom with which the standard error is known; the test is then Student's t, its power that
+            of the noncentral t.
+
+    Examples:
+        >>> round(quantiles(0.95), 3), round(quantiles(0.95, freedom=2.0), 3)
+        (2.802, 5.653)
+    """
+    if freedom > _MANY:
+        return float(stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(power))
+    beyond, highest = float(stats.t.ppf((1 + level) / 2, freedom)), 2.0
+    while stats.nct.sf(beyond, freedom, highest) < power:
+        highest *= 2
+    return float(optimize.brentq(lambda away: stats.nct.sf(beyond, freedom, away) - power, 0.0, highest))

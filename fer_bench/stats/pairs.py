@@ -273,7 +273,7 @@ def _over_seeds(found: Predicted, pair: Pair, metric: Metric | SoftMetric, setti
                 metric, found.answers(name, pair.seeds), n_classes=found.n_classes, subjects=found.subjects
             )
     first, second = parts[pair.a, pair.seeds], parts[pair.b, pair.seeds]
-    interval, p, p_family = paired.difference(first, second, level=settings.level)
+    interval, p, p_family, detectable = paired.difference(first, second, level=settings.level)
     if interval.standard_error == 0:
         interval = _alike(found, pair, metric, interval, settings, held_fixed=two_way.TRAINING_DATA)
     width = metric.range[1] - metric.range[0]
@@ -284,7 +284,7 @@ def _over_seeds(found: Predicted, pair: Pair, metric: Metric | SoftMetric, setti
         p,
         p_family,
         test,
-        mcnemar.quantiles(settings.level) * interval.standard_error,
+        detectable,
     )
 
 

@@ -33,7 +33,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import stats
 
 from fer_bench.errors import FerBenchError
 from fer_bench.stats import mcnemar, two_way
@@ -220,13 +220,7 @@ def detectable(plan: Plan) -> float:
         [1.01, 1.24, 1.43, 1.6]
     """
     error, freedom = _error(plan)
-    if math.isinf(freedom):
-        return mcnemar.quantiles(plan.strict_level, plan.power) * error
-    alpha = 1 - plan.strict_level
-    highest = 2.0
-    while _found(highest, freedom, alpha=alpha) < plan.power:
-        highest *= 2
-    return error * float(optimize.brentq(lambda z: _found(z, freedom, alpha=alpha) - plan.power, 0.0, highest))
+    return mcnemar.quantiles(plan.strict_level, plan.power, freedom) * error
 
 
 def floor(plan: Plan) -> float:

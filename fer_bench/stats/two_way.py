@@ -5,8 +5,11 @@ mean over S seeds and n samples has variance
 
 .. math:: \sigma_a^2 / S + \sigma_b^2 / n + \sigma_e^2 / (S n)
 
-The last two terms are estimated by the variance over samples of the means over seeds, divided by n; the first by
-:math:`\max(0, MS_a - MS_e) / (S n)`. Two methods are compared in :mod:`fer_bench.stats.paired`.
+The last two terms are estimated by the variance over samples of the means over seeds, divided by n, :math:`V_b`; the
+first by :math:`\max(0, MS_a / (S n) - R)` with :math:`R = \min(MS_e / (S n), V_b)`. :math:`V_b` holds the residual, so
+that no more of it can be taken from the seeds than stands there; else the whole would fall below what seeds alone make,
+and the degrees of freedom below one. It happens where seeds move single samples much and samples differ little, as for
+macro-F1 with a rare expression. Two methods are compared in :mod:`fer_bench.stats.paired`.
 
 Where several samples show one person, persons take the place of samples (:func:`clustered`): the mean over samples is a
 ratio, what the persons' samples add up to by how many they are, and enters by its linear part.
@@ -56,9 +59,14 @@ class Components:
     of: str = SAMPLES
 
     @property
+    def of_samples(self) -> float:
+        """Part of the estimate's variance that is due to samples, and to what seeds do to single samples."""
+        return float(self.sample_means.var(ddof=1)) / len(self.sample_means)
+
+    @property
     def seed_variance(self) -> float:
         """Part of the estimate's variance that is due to seeds; never negative."""
-        return max(0.0, self.seeds - self.residual)
+        return max(0.0, self.seeds - min(self.residual, self.of_samples))
 
 
 def components(values: SeedSamples, metric: SeedValues, *, subjects: np.ndarray | None = None) -> Components:
@@ -136,12 +144,11 @@ def one(method: Components, *, level: float) -> Interval:
 
 def _standard_error(method: Components) -> tuple[float, float]:
     n = len(method.sample_means)
-    of_samples = float(method.sample_means.var(ddof=1)) / n
-    variance = of_samples + method.seed_variance
-    spread = of_samples**2 / (n - 1)
+    variance = method.of_samples + method.seed_variance
+    spread = method.of_samples**2 / (n - 1)
     if method.seed_variance > 0:
         spread += method.seeds**2 / (method.n_seeds - 1)
-        spread += method.residual**2 / ((method.n_seeds - 1) * (n - 1))
+        spread += min(method.residual, method.of_samples) ** 2 / ((method.n_seeds - 1) * (n - 1))
     return math.sqrt(variance), variance**2 / spread if spread > 0 else math.inf
 
 
