@@ -56,6 +56,7 @@ from fer_bench.method import (
 )
 from fer_bench.training import official
 
+IMAGE_PX = 112
 KERNELS = (3, 5, 7, 9)
 SHARES = (((2, 1, 1), (3, 1)), ((2, 1, 1), (3, 1)), ((1, 1, 1, 1), (1, 1, 1)))
 """Per stage, of the first block and of those after it: how channels are shared out over kernels of 3, 5, 7, 9."""
@@ -378,9 +379,9 @@ def from_official(checkpoint: object) -> dict[str, Tensor]:
 
 
 TRAINING = Training(
-    phases=(Phase(epochs=40, lr=0.01, schedule=Step(epochs=10, factor=0.1)),), batch_size=256, image_size_px=112,
-    optimizer="sgd", weight_decay=1e-4,
-    augment=("flip", Sometimes(p=0.2, changes=(Rotate(degrees=5), PaddedCrop(padding=8 / 112))), settings.ERASE),
+    phases=(Phase(epochs=40, lr=0.01, schedule=Step(epochs=10, factor=0.1)),), batch_size=256,
+    image_size_px=IMAGE_PX, optimizer="sgd", weight_decay=1e-4,
+    augment=("flip", Sometimes(p=0.2, changes=(Rotate(degrees=5), PaddedCrop(padding=8 / IMAGE_PX))), settings.ERASE),
 )  # fmt: skip
 
 CODE = Recipe(
@@ -415,6 +416,19 @@ RECIPES = {
         ),
     ),
     "code": CODE,
+    "code_ferplus": dataclasses.replace(
+        CODE,
+        about="the released code for FERPlus: twice as long, turned and shifted twice as far",
+        training=dataclasses.replace(
+            TRAINING,
+            phases=(Phase(epochs=80, lr=0.01, schedule=Step(epochs=10, factor=0.1)),),
+            augment=(  # the script also names a jitter of colours, of no strength
+                "flip",
+                Sometimes(p=0.2, changes=(Rotate(degrees=10), PaddedCrop(padding=16 / IMAGE_PX))),
+                settings.ERASE,
+            ),
+        ),
+    ),
     "code_scratch": dataclasses.replace(
         CODE,
         about="as code, from random weights",

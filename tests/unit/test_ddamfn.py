@@ -119,3 +119,12 @@ def test_the_recipe_of_the_code_has_its_settings():
     assert (phase.epochs, phase.schedule.epochs, phase.schedule.factor) == (40, 10, 0.1)
     plus = ddamfn.RECIPES["code_plus"].training
     assert (plus.sam_rho, plus.phases[0].lr, plus.phases[0].schedule.factor, plus.batch_size) == (0.05, 5e-4, 0.9, 128)
+
+
+def test_ferplus_has_a_recipe_of_its_own():
+    """ferPlus_train.py: 80 epochs, 10°, 16 px of 112."""
+    training = ddamfn.RECIPES["code_ferplus"].training
+    rotate, crop = training.augment[1].changes
+    assert (training.phases[0].epochs, rotate.degrees, crop.padding * 112) == (80, 10, 16)
+    rotate, crop = ddamfn.RECIPES["code"].training.augment[1].changes
+    assert (rotate.degrees, crop.padding * 112) == (5, 8)

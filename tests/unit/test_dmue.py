@@ -10,7 +10,7 @@ import torch
 
 from baselines import dmue
 from baselines._blocks import resnet
-from fer_bench.method import Balanced, Weights
+from fer_bench.method import Balanced, Crop, Weights
 from fer_bench.training import rules
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
@@ -179,6 +179,18 @@ def test_the_rates_are_the_released_codes():
         assert rules.learning_rate(phase, before, 0) == next(rate for end, rate in rest if epoch < end)
     assert (training.optimizer, training.weight_decay, training.batch_size) == ("adam", 1e-4, 72)
     assert (training.sampling, training.resize_px) == (Balanced(), 256)
+
+
+def test_noise_comes_first_at_the_size_of_the_file():
+    """bases.py adds it, in a quarter of the pictures, with variance 30; make_dataloader.py crops, flips and erases."""
+    noise, *others = dmue.RECIPES["code"].training.augment
+    assert (noise.p, noise.changes[0].std * 255) == (0.25, pytest.approx(30**0.5))
+    assert others[0] == Crop(side_px=224)
+
+
+def test_the_ramps_of_the_recipes_are_those_of_the_released_codes_comment():
+    assert dmue.RECIPES["code"].options.ramp in {9, 10}
+    assert dmue.RECIPES["code_ferplus"].options.ramp in {10, 12, 14}
 
 
 def test_the_toy_has_each_picture_once_and_whole():

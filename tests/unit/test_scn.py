@@ -130,3 +130,8 @@ def test_the_recipe_of_the_code_has_its_settings():
     assert (training.optimizer, phase.lr, training.weight_decay) == ("adam", 1e-3, 1e-4)
     assert (phase.epochs, training.batch_size, phase.schedule.factor) == (70, 64, 0.9)
     assert scn.RECIPES["code"].options.relabels == "anywhere"
+
+
+def test_the_margin_that_the_readme_advises_has_a_recipe():
+    assert scn.RECIPES["code_margin"].options == scn.Options(margin=0.07)
+    assert scn.RECIPES["code_margin"].training == scn.RECIPES["code"].training
