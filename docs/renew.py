@@ -81,7 +81,7 @@ FILES = (
     File(name="figures/*", verb=_REPORT, holds="one figure per file, as PDF for papers and PNG for the page",
          more="Faces are drawn only where the data set's licence allows it."),
     File(name="metrics.json", verb="fer-bench score",
-         holds="the headline numbers as `dvc metrics show` and `dvc metrics diff` read them",
+         holds="the headline numbers as `dvc metrics show` reads them; `git diff` says which moved",
          more="Data set, method, metric, then `estimate`, `low`, `high`; per method `n` (samples) and `seeds`. All are "
          "of the protocol's own selection; a method that keeps no such checkpoint stands with `last`. Fractions."),
     File(name="runs.csv", verb="fer-bench score", holds="one row per run, failed ones too", table=runs.runs),

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import subprocess
 import zlib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,25 @@ ROOT = Path(__file__).parents[1]
 def rng(request):
     """A generator seeded by the test's own name, so that tests do not share draws."""
     return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
+
+
+@cache
+def committed():
+    """Return the files of results/ that git holds; what else lies there was left by a run of somebody's."""
+    listed = subprocess.run(["git", "ls-files", "-z", "results"], cwd=ROOT, check=True, capture_output=True, text=True)
+    return sorted(ROOT / name for name in listed.stdout.split("\0") if name)
+
+
+def pytest_generate_tests(metafunc):
+    if "committed_grid" in metafunc.fixturenames:
+        names = sorted({path.parents[1].name for path in committed() if path.parent.name == "predicted"})
+        metafunc.parametrize("committed_grid", names)
+
+
+@pytest.fixture(scope="session")
+def committed_files():
+    """The files of results/ that git holds."""
+    return committed()
 
 
 @pytest.fixture(scope="session")

@@ -11,20 +11,22 @@ from fer_bench import params
 from fer_bench.cli.main import app
 from fer_bench.provenance import ROOT
 
-GRIDS = sorted(path.parent.name for path in (ROOT / "results").glob("*/predicted") if path.parent.name != "demo")
 
-
-@pytest.fixture(params=GRIDS)
-def committed(request, tmp_path, monkeypatch):
-    """A folder with one committed grid, without its runs."""
-    ignore = shutil.ignore_patterns("runs", "figures", "report.pdf")
-    shutil.copytree(ROOT / "results" / request.param, tmp_path / "results" / request.param, ignore=ignore)
+@pytest.fixture
+def committed(committed_grid, committed_files, tmp_path, monkeypatch):
+    """A folder with one committed grid."""
+    grid = ROOT / "results" / committed_grid
+    for path in committed_files:
+        if path.is_relative_to(grid) and path.parent.name != "figures" and path.name != "report.pdf":
+            copy = tmp_path / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
     monkeypatch.chdir(tmp_path)
-    return tmp_path / "results" / request.param
+    return tmp_path / "results" / committed_grid
 
 
-def test_there_is_a_committed_grid():
-    assert GRIDS
+def test_there_is_a_committed_grid(committed_files):
+    assert "ferplus_cpu" in {path.parent.name for path in committed_files}
 
 
 @pytest.mark.parametrize(

@@ -114,16 +114,19 @@ def test_every_field_of_a_record_is_explained():
         assert [name for name, _ in renew.attributes(record)] == list(fields)
 
 
-def test_committed_tables_have_the_columns_of_the_page():
+def test_committed_tables_have_the_columns_of_the_page(committed_files):
+    compared = 0
     for file in renew.FILES:
         # columns that stand for several are checked where the table is read
         if file.table is None or not file.name.endswith(".csv") or re.search(r"[A-Z]", "".join(file.table.columns)):
             continue
         pattern = re.sub(r"DATASET_METHOD|DATASET|METHOD", "*", file.name.replace("seedK", "seed*"))
-        for path in (ROOT / "results").glob(f"*/{pattern}"):
+        for path in [path for path in committed_files if path.match(f"results/*/{pattern}")]:
             header = list(pd.read_csv(path, nrows=0).columns)
             held = [name for name, column in file.table.columns.items() if name in header or not column.added]
             assert header == held, path
+            compared += 1
+    assert compared > 30
 
 
 def test_the_list_of_differences_has_the_columns_of_its_audit():
