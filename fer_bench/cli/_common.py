@@ -31,7 +31,9 @@ LabelOrder: TypeAlias = Annotated[
     str | None,
     typer.Option("--label-order", help="Which number is which: ours, rafdb, fer2013, affectnet, … or happy,sad,…"),
 ]
-Classes: TypeAlias = Annotated[int | None, typer.Option("--classes", help="7 or 8, of files without scores.")]
+Classes: TypeAlias = Annotated[
+    int | None, typer.Option("--classes", help="Expressions scored: 7 (contempt left out) or 8.")
+]
 
 
 def say(text: str) -> None:

@@ -61,7 +61,7 @@ def same_classes(first: dict[Path, Brought]) -> None:
         if other.n_classes != found.n_classes:
             raise FerBenchError(
                 f"{one} tells {found.n_classes} expressions apart, {path} {other.n_classes}",
-                fix=brought.same_classes(min(found.n_classes, other.n_classes)),
+                fix=brought.over(),
             )
 
 

@@ -6,6 +6,8 @@ A file is a run. A folder is a method and holds its runs, one per seed: ``seed*/
 
 from pathlib import Path
 
+import numpy as np
+
 from fer_bench.errors import FerBenchError
 from fer_bench.stats import alongside, signature, truth
 from fer_bench.stats.alongside import Gathered, Opened, Say
@@ -134,11 +136,11 @@ def _truth(dataset: str | None, say: Say) -> truth.Truth | None:
 def _for(reading: Reading, known: truth.Truth | None) -> Reading:
     if known is None:
         return reading
-    if reading.n_classes not in {None, known.n_classes}:
+    if reading.n_classes is not None and reading.n_classes < known.n_classes:
         raise FerBenchError(
             f"{known.dataset} has {known.n_classes} expressions, not {reading.n_classes}", fix="leave --classes out"
         )
-    return reading._replace(n_classes=known.n_classes)
+    return reading._replace(known=known.n_classes)
 
 
 def _ended(path: Path, files: list[Path], held: dict[Path, _Read], say: Say) -> list[Path]:
@@ -173,6 +175,8 @@ def _label(found: Brought, known: truth.Truth | None, dataset: str | None, say: 
     if known is not None:
         labelled = truth.label(found, known)
         found, votes, subjects, notes = labelled
+        if votes is not None and found.n_classes > known.n_classes:  # nobody could vote for what the set does not have
+            votes = np.insert(votes, known.n_classes, 0, axis=1)
         for note in notes:
             say(f"{found.path}: {note}")
         notes = tuple(note for note in notes if "left out" in note)

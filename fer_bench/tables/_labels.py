@@ -142,6 +142,16 @@ def read(
     return np.asarray(whole.map(dict(numbers)), dtype=int)
 
 
+def contempt(table: pd.DataFrame, column: Held, numbers: Mapping[int, int] | None) -> bool:
+    """Return whether contempt stands among a column's labels; False where its numbers are not known."""
+    header = column.names or column.numbers
+    cells: list[str] = [] if header is None else list(text(table[header]).dropna().unique())
+    last = EXPRESSIONS.index("contempt")
+    if column.names is not None:
+        return any(_spellings.expression(cell) == EXPRESSIONS[last] for cell in cells)
+    return numbers is not None and any(numbers.get(int(float(cell))) == last for cell in cells)
+
+
 def _whole(cells: pd.Series) -> pd.Series:
     return cells.str.fullmatch(r"[+-]?\d+(\.0*)?")
 

@@ -84,11 +84,11 @@ def _said(sets: Mapping[str, list[tuple[str, ScoreColumn]]]) -> str:
 def _in_order(held: list[tuple[str, ScoreColumn]], order: Order | None, *, prefix: str, where: str) -> list[str]:
     by_number = {column.of: header for header, column in held if isinstance(column.of, int)}
     if by_number and len(by_number) == len(held):
-        numbers = {} if order is None else order.numbers(len(held))
-        if sorted(numbers) != sorted(by_number):
+        numbers = {} if order is None else {n: index for n, index in order.numbers.items() if n in by_number}
+        if sorted(numbers) != sorted(by_number) or sorted(numbers.values()) != list(range(max(len(numbers), 7))):
             raise FerBenchError(
                 f"{where}: {held[0][0]} … {held[-1][0]} are numbered"
-                + ("" if order is None else f", and not as --label-order {order.name} numbers {len(held)} expressions"),
+                + ("" if order is None else f", and not as --label-order {order.name} numbers expressions"),
                 fix=_spellings.ask_order(),
             )
         return [by_number[number] for number, _ in sorted(numbers.items(), key=lambda pair: pair[1])]
@@ -167,9 +167,38 @@ def _check_probabilities(values: np.ndarray, *, ids: pd.Series, where: str) -> N
         raise FerBenchError(
             f"{where}: {int(off.sum())} of {len(values)} rows of probabilities do not sum to 1 (within "
             f"{SUM_TOLERANCE}); first: {ids[off].iloc[0]} with {sums[off][0]:.4f}",
-            fix="write the softmax over all expressions, with at least three decimals; logits need another name: "
-            "logit_happiness …",
+            fix="write the softmax over all expressions, with at least three decimals (a column that was taken out, "
+            "such as contempt, is put back, and --classes 7 leaves it out); logits are named so: logit_happiness …",
         )
+
+
+def over(values: np.ndarray, found: Found, n_classes: int, *, ids: pd.Series, where: str) -> np.ndarray:
+    """Return scores over so many expressions: contempt's are left out, or are those of what is never answered.
+
+    Args:
+        values: (n, 7) or (n, 8).
+        found: What they are.
+        n_classes: 7 or 8.
+        ids: Of the rows, for errors.
+        where: The file.
+
+    Raises:
+        FerBenchError: If a row of probabilities has nothing left without contempt.
+    """
+    if values.shape[1] < n_classes:
+        never = -np.inf if found.kind == "logits" else 0.0
+        return np.column_stack([values, np.full(len(values), never)])
+    kept = values[:, :n_classes]
+    if found.kind == "logits" or values.shape[1] == n_classes:
+        return kept
+    sums = kept.sum(axis=1)
+    if (sums <= 0).any():
+        raise FerBenchError(
+            f"{where}: contempt has the whole probability in {int((sums <= 0).sum())} rows, first "
+            f"{ids[sums <= 0].iloc[0]}: without it nothing is left",
+            fix="--classes 8: an answer of contempt then counts as wrong",
+        )
+    return np.asarray(kept / sums[:, None])
 
 
 def softmax(logits: Logits) -> Logits:

@@ -54,29 +54,28 @@ _ORDERS: dict[str, tuple[int, str]] = {  # the first number, and the expressions
     "rafdb": (1, "surprise fear disgust happiness sadness anger neutral"),
     "fer2013": (0, "anger disgust fear happiness sadness surprise neutral"),
     "affectnet": (0, _AFFECTNET),
-    "alphabetical": (0, " ".join(sorted(EXPRESSIONS))),
+    "alphabetical7": (0, " ".join(sorted(EXPRESSIONS[:7]))),
+    "alphabetical8": (0, " ".join(sorted(EXPRESSIONS))),
 }
 
 
 class Order(NamedTuple):
-    """Which number is which expression.
+    """Which number is which expression, whatever numbers a file happens to hold.
 
     Attributes:
         name: As asked for.
         first: The number of the first one.
         names: The expressions.
-        may_lack: Whether seven-class data may use the same order without contempt.
     """
 
     name: str
     first: int
     names: tuple[str, ...]
-    may_lack: bool
 
-    def numbers(self, n_classes: int | None) -> dict[int, int]:
-        """Return number to index in :mod:`fer_bench.expressions`, for so many classes."""
-        names = [name for name in self.names if n_classes != 7 or name != "contempt"]
-        return {self.first + place: EXPRESSIONS.index(name) for place, name in enumerate(names)}
+    @property
+    def numbers(self) -> dict[int, int]:
+        """Number to index in :mod:`fer_bench.expressions`."""
+        return {self.first + place: EXPRESSIONS.index(name) for place, name in enumerate(self.names)}
 
 
 def order(text: str) -> Order:
@@ -86,20 +85,25 @@ def order(text: str) -> Order:
         FerBenchError: If it is neither.
 
     Examples:
-        >>> order("rafdb").numbers(7)[1] == EXPRESSIONS.index("surprise")
+        >>> order("rafdb").numbers[1] == EXPRESSIONS.index("surprise")
         True
-        >>> order("sad,happy,neutral").numbers(None)
+        >>> order("sad,happy,neutral").numbers
         {0: 3, 1: 1, 2: 0}
     """
     if text.lower() in _ORDERS:
         first, names = _ORDERS[text.lower()]
-        held = tuple(names.split())
-        return Order(text.lower(), first, held, may_lack=len(held) == len(EXPRESSIONS))
+        return Order(text.lower(), first, tuple(names.split()))
+    if text.lower() == "alphabetical":
+        raise FerBenchError(
+            f"--label-order {text}: contempt stands second in it, so seven and eight classes are numbered otherwise",
+            fix="--label-order alphabetical8 where the model or the data set was numbered with contempt (0 anger, "
+            "1 contempt, 2 disgust, …), --label-order alphabetical7 where without (0 anger, 1 disgust, …)",
+        )
     given = [expression(part) for part in text.split(",")]
     names_found = tuple(name for name in given if name is not None)
     if len(given) < 2 or len(names_found) < len(given) or len(set(names_found)) < len(given):
         raise FerBenchError(f"--label-order {text}: no such order", fix=ask_order())
-    return Order(text, 0, names_found, may_lack=False)
+    return Order(text, 0, names_found)
 
 
 def ask_order() -> str:

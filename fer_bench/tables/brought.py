@@ -90,8 +90,8 @@ def read(path: Path, reading: Reading) -> dict[str | None, Brought]:
         raise FerBenchError(
             f"{where}: {columns.id} is empty in {int(ids.isna().sum())} of {len(ids)} rows", fix="give every row its id"
         )
-    n_classes = _n_classes(table, columns, reading, own=own, where=where)
-    numbers = _numbers(table, columns, reading, own=own, n_classes=n_classes, where=where)
+    numbers = _numbers(table, columns, reading, own=own, where=where)
+    n_classes = _n_classes(table, columns, reading, numbers=numbers, own=own, where=where)
     table = table.assign(**{columns.id: ids}).sort_values(columns.id, kind="stable", ignore_index=True)
     record = path.parent / "run.json"
     known = read_record(record) if own is not None and record.exists() else None
@@ -147,23 +147,31 @@ def _columns(table: pd.DataFrame, reading: Reading, *, own: int | None, where: s
     return _Columns(ids[0], true, pred, scores, selection, [name for name in headers if name not in used])
 
 
-def _n_classes(table: pd.DataFrame, columns: _Columns, reading: Reading, *, own: int | None, where: str) -> int:
+def _n_classes(
+    table: pd.DataFrame,
+    columns: _Columns,
+    reading: Reading,
+    *,
+    numbers: dict[int, int] | None,
+    own: int | None,
+    where: str,
+) -> int:
+    """Return how many expressions are scored: as asked for, else as the file's scores tell, else as its labels do."""
+    asked, known = reading.n_classes, reading.known
     if own or columns.scores:
         found = own or len(columns.scores.columns if columns.scores else [])
-        if reading.n_classes not in {None, found}:
-            raise FerBenchError(
-                f"{where} tells {found} expressions apart, not {reading.n_classes}", fix=same_classes(found)
-            )
-        return found
-    if reading.n_classes is not None:
-        return reading.n_classes
-    named = [name for held in (columns.true, columns.pred) if (name := held.names) is not None]
-    spelled = {_spellings.expression(word) for name in named for word in _labels.text(table[name]).dropna().unique()}
-    if "contempt" in spelled:
+        if asked is None and known not in {None, found}:
+            raise FerBenchError(f"{where} tells {found} expressions apart, not {known}", fix=over(known))
+        if asked is not None and found < 7:
+            raise FerBenchError(f"{where} tells {found} expressions apart, not {asked}", fix="leave --classes out")
+        return asked or found
+    if asked is not None or known is not None:
+        return asked or known or 0
+    held = {_labels.contempt(table, column, numbers) for column in (columns.true, columns.pred) if column}
+    if True in held:
         return len(EXPRESSIONS)
-    numbered = any(held and held.names is None for held in (columns.true, columns.pred))
-    if numbered and reading.order is not None and not reading.order.may_lack:
-        return len(reading.order.names)
+    if columns.true:  # macro-F1 over eight would count an expression that nobody showed and nobody answered as 0
+        return 7
     raise FerBenchError(
         f"{where}: labels without scores do not tell whether there are 7 expressions or 8, and an average over "
         "expressions depends on it",
@@ -171,21 +179,32 @@ def _n_classes(table: pd.DataFrame, columns: _Columns, reading: Reading, *, own:
     )
 
 
-def same_classes(n_classes: int) -> str:
-    """Return how to give tables with another number of expressions the same ones."""
-    if n_classes == 7:
-        return "add contempt to the file with 7: a column p_contempt that is 0, or logit_contempt that is -1000"
-    return "compare and score tables over the same expressions; one that is never predicted has probability 0"
+def over(known: int | None = None) -> str:
+    """Return how seven expressions and eight are brought together.
+
+    Args:
+        known: Expressions of the data set; with eight, none of them can be left out.
+    """
+    eight = (
+        "--classes 8: contempt has probability 0 where a file has no scores for it, and averages are over eight "
+        "expressions"
+    )
+    if known == len(EXPRESSIONS):
+        return eight
+    return (
+        "--classes 7: contempt's scores are left out, the others rescaled, and the largest of them is the answer; or "
+        f"{eight}, an answer of contempt counts as wrong"
+    )
 
 
 def _numbers(
-    table: pd.DataFrame, columns: _Columns, reading: Reading, *, own: int | None, n_classes: int, where: str
+    table: pd.DataFrame, columns: _Columns, reading: Reading, *, own: int | None, where: str
 ) -> dict[int, int] | None:
     """Return number to index: our own order, what names beside numbers show, or what the user says."""
     if own is not None:
         return {index: index for index in range(own)}
     beside = _labels.by_names_beside(table, [columns.true, columns.pred], where=where)
-    return beside or (None if reading.order is None else reading.order.numbers(n_classes))
+    return beside or (None if reading.order is None else reading.order.numbers)
 
 
 def _parts(table: pd.DataFrame, columns: _Columns, *, where: str) -> dict[str | None, pd.DataFrame]:
@@ -227,12 +246,14 @@ def _brought(
         _labels.read(table, column, role, ids=ids, numbers=numbers, where=where) if column else None
         for role, column in held
     )
-    for what, labels in (("true", y_true), ("predicted", y_pred)):
-        _within(labels, n_classes, ids=ids, where=f"{where}: a {what} label")
-    if scores is not None:
+    _within(y_true, n_classes, ids=ids, where=f"{where}: a true label")
+    _within(y_pred, n_classes if scores is None else scores.shape[1], ids=ids, where=f"{where}: a predicted label")
+    if scores is not None and columns.scores is not None:
         if y_pred is None:
             y_pred = scores.argmax(axis=1)
         _scores.hold_to_largest(y_pred, scores, ids=ids, where=where)
+        scores = _scores.over(scores, columns.scores, n_classes, ids=ids, where=where)
+        y_pred = np.where(y_pred < n_classes, y_pred, scores.argmax(axis=1))
     if y_pred is None:  # _columns refuses such a table
         message = "neither predicted labels nor scores"
         raise ValueError(message)
@@ -257,7 +278,7 @@ def _within(labels: Labels | None, n_classes: int, *, ids: pd.Series, where: str
         raise FerBenchError(
             f"{where} is {EXPRESSIONS[labels[outside][0]]} in {int(outside.sum())} rows, first {ids[outside].iloc[0]}; "
             f"there are {n_classes} expressions: {', '.join(expressions(n_classes))}",
-            fix=same_classes(n_classes),
+            fix=f"{over(len(EXPRESSIONS))}, an answer of contempt counts as wrong where the data set has none",
         )
 
 
@@ -270,6 +291,8 @@ def _said(columns: _Columns, n: int, n_classes: int, *, has_scores: bool) -> tup
         labels[1] = "predicted label: the largest score"
     found = columns.scores
     scores = "no scores" if found is None else f"{found.kind} from {found.columns[0]} … {found.columns[-1]}"
+    if found is not None and len(found.columns) != n_classes:
+        scores += ", without contempt's, the others rescaled" if n_classes == 7 else ", contempt 0"
     lines = [f"{n:,} samples, ids from {columns.id}; {labels[0]}; {labels[1]}", f"{n_classes} expressions; {scores}"]
     if has_scores and columns.pred:
         lines[1] += ", which agree with the predicted labels"

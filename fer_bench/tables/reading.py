@@ -15,13 +15,15 @@ class Reading(NamedTuple):
         columns: Role (``id``, ``true``, ``pred``) to column.
         scores: What ambiguous columns of scores hold.
         order: Which number is which expression.
-        n_classes: Expressions; of files without scores it cannot be told otherwise.
+        n_classes: Expressions that are scored: 7 leaves contempt's scores out, 8 gives it 0 where a file has none.
+        known: Expressions of the data set that the files are about, where it is prepared.
     """
 
     columns: Mapping[Role, str] = {}
     scores: Kind | None = None
     order: Order | None = None
     n_classes: int | None = None
+    known: int | None = None
 
 
 NOTHING_SAID = Reading()

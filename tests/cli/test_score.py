@@ -127,9 +127,33 @@ def test_ids_that_the_data_set_lacks_are_counted_and_named(prepared_faces):
 
 
 def test_a_file_with_other_expressions_than_the_data_set_is_refused(prepared_faces):
+    expected = scores("good.csv", "--dataset", "faces")
     pd.read_csv("good.csv").assign(p_contempt=0.0).to_csv("good.csv", index=False)
-    with pytest.raises(FerBenchError, match="tells 8 expressions apart, not 7"):
+    with pytest.raises(FerBenchError, match="tells 8 expressions apart, not 7") as caught:
         run("good.csv", "--dataset", "faces")
+    assert "--classes 7" in caught.value.fix
+    seven = scores("good.csv", "--dataset", "faces", "--classes", "7")
+    assert {name: row["estimate"] for name, row in seven.items()} == pytest.approx(
+        {name: row["estimate"] for name, row in expected.items()}
+    )
+    eight = scores("good.csv", "--dataset", "faces", "--classes", "8")
+    assert eight["accuracy"]["estimate"] == expected["accuracy"]["estimate"]
+    assert eight["macro_f1"]["estimate"] == pytest.approx(expected["macro_f1"]["estimate"] * 7 / 8)
+    assert eight["soft_cross_entropy"]["estimate"] == pytest.approx(expected["soft_cross_entropy"]["estimate"])
+
+
+def test_numbers_with_contempt_inside_are_read_as_the_order_says_on_a_set_without_it(prepared_faces):
+    table = pd.read_csv("good.csv")
+    order = ["anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
+    right = table.filter(regex="^p_").idxmax(axis=1).str.removeprefix("p_").replace("surprise", "sadness")
+    table = pd.DataFrame({"file": table["file"], "pred": right})
+    table.to_csv("names.csv", index=False)
+    table.assign(pred=right.map(order.index)).to_csv("numbers.csv", index=False)
+    expected = scores("names.csv", "--dataset", "faces")["accuracy"]["estimate"]
+    assert expected > 0.45  # chance is 0.14
+    for said in (",".join(order), "alphabetical8"):
+        found = scores("numbers.csv", "--dataset", "faces", "--label-order", said)
+        assert found["accuracy"]["estimate"] == expected
 
 
 def test_one_class_alone_is_scored_and_said_to_mean_little(three_files):

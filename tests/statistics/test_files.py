@@ -133,12 +133,19 @@ def test_equal_file_names_in_two_folders_are_told_apart_by_their_folders(two_fil
 
 def test_seven_and_eight_expressions_are_not_mixed_and_the_way_out_is_said(two_files):
     a, b = two_files
+    shutil.copy(b, a.parent / "c.csv")
     edited(b, lambda table: table.assign(logit_contempt=-1000.0))
     with pytest.raises(FerBenchError, match=r"tells 7 expressions apart, .*b.csv 8") as caught:
         of_files([a, b])
-    assert "logit_contempt that is -1000" in caught.value.fix
-    edited(a, lambda table: table.assign(logit_contempt=-1000.0))
-    assert len(of_files([a, b])) == 2
+    assert caught.value.fix.startswith("--classes 7: ")
+    assert "; or --classes 8: " in caught.value.fix
+    expected = of_files([a, a.parent / "c.csv"], reading=reading.Reading(n_classes=7))
+    for n_classes in (7, 8):
+        found = of_files([a, b], reading=reading.Reading(n_classes=n_classes))
+        assert found["difference"].tolist() == pytest.approx(
+            [value * (7 / 8 if name == "macro_f1" and n_classes == 8 else 1)
+             for name, value in zip(expected["metric"], expected["difference"], strict=True)]
+        )  # fmt: skip
 
 
 def test_other_selections_are_compared_only_by_force(two_files):

@@ -2,6 +2,7 @@
 
 import builtins
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -113,14 +114,45 @@ def test_numbers_alone_are_asked_back(read):
     ("order", "number", "name"),
     [("ours", 1, "happiness"), ("ferplus", 7, "contempt"), ("rafdb", 1, "surprise"), ("rafdb", 7, "neutral"),
      ("fer2013", 0, "anger"), ("fer2013", 5, "surprise"), ("affectnet", 3, "surprise"), ("affectnet", 7, "contempt"),
-     ("alphabetical", 7, "surprise"), ("sad, Happy,neutral", 1, "happiness")],
+     ("alphabetical8", 7, "surprise"), ("alphabetical7", 6, "surprise"), ("sad, Happy,neutral", 1, "happiness")],
 )  # fmt: skip
 def test_named_orders_are_those_of_the_releases(order, number, name):
-    assert EXPRESSIONS[_spellings.order(order).numbers(8)[number]] == name
+    assert EXPRESSIONS[_spellings.order(order).numbers[number]] == name
 
 
-def test_alphabetical_order_of_seven_has_no_contempt():
-    assert [EXPRESSIONS[index] for index in _spellings.order("alphabetical").numbers(7).values()] == sorted(SEVEN)
+def test_alphabetical_order_is_of_seven_or_of_eight_and_the_bare_word_is_asked_back():
+    for n in (7, 8):
+        found = _spellings.order(f"alphabetical{n}").numbers.values()
+        assert [EXPRESSIONS[index] for index in found] == sorted(EXPRESSIONS[:n])
+    with pytest.raises(FerBenchError, match="contempt stands second in it") as caught:
+        _spellings.order("alphabetical")
+    for fix in re.findall(r"--label-order (\w+)", caught.value.fix):
+        assert _spellings.order(fix).numbers[0] == EXPRESSIONS.index("anger")
+
+
+WITH_CONTEMPT = ["anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
+
+
+@pytest.mark.parametrize("order", ["alphabetical8", ",".join(WITH_CONTEMPT)])
+@pytest.mark.parametrize("said", [{"n_classes": 7}, {}, {"known": 7}])
+def test_an_order_with_contempt_inside_means_what_it_says_for_seven_expressions(read, order, said):
+    shown = [name for name in SEVEN * 2 if name != "surprise"]  # so no number is above 6
+    numbers = pd.DataFrame(
+        {"id": [f"{i:02d}" for i in range(len(shown))], "label": [WITH_CONTEMPT.index(name) for name in shown]}
+    )
+    found = read(numbers.assign(pred=numbers["label"]), order=_spellings.order(order), **said)
+    assert [EXPRESSIONS[index] for index in found.y_true] == shown
+    assert found.y_pred.tolist() == found.y_true.tolist()
+    assert found.n_classes == 7
+
+
+def test_seven_numbered_scores_are_of_the_order_without_contempt_only_if_their_numbers_are(read):
+    order = _spellings.order("alphabetical8")
+    numbered = {f"p_{name}": f"p_{WITH_CONTEMPT.index(name)}" for name in SEVEN}
+    found = read(table().rename(columns=numbered), order=order)
+    assert found.probabilities == pytest.approx(read(table()).probabilities)
+    with pytest.raises(FerBenchError, match="not as --label-order alphabetical8"):
+        read(table().rename(columns={f"p_{name}": f"p_{place}" for place, name in enumerate(SEVEN)}), order=order)
 
 
 def test_an_order_that_does_not_know_a_number_is_refused(read):
@@ -254,7 +286,8 @@ def test_a_true_label_that_the_scores_do_not_know_is_refused_with_the_way_out(re
         FerBenchError, match=r"a true label is contempt in 1 rows, first img_00.jpg; there are 7"
     ) as caught:
         read(table().assign(true_label=["contempt", *table()["true_label"][1:]]))
-    assert "p_contempt that is 0" in caught.value.fix
+    assert caught.value.fix.startswith("--classes 8:")
+    assert read(table().assign(true_label=["contempt", *table()["true_label"][1:]]), n_classes=8).y_true[0] == 7
 
 
 def test_a_missing_expression_is_named(read):
@@ -274,19 +307,73 @@ def test_repeated_ids_are_counted_and_named(read):
         read(repeated)
 
 
-def test_labels_without_scores_need_the_number_of_expressions(read):
+def test_labels_without_scores_are_of_eight_expressions_where_contempt_stands_among_them(read):
     labels = table()[["sample_id", "true_label"]].assign(pred=table()["true_label"])
-    with pytest.raises(FerBenchError, match="whether there are 7 expressions or 8") as caught:
-        read(labels)
-    assert "--classes 7" in caught.value.fix
+    assert read(labels).n_classes == 7
     assert read(labels, n_classes=8).n_classes == 8
     assert read(labels.assign(pred=["contempt"] * 14)).n_classes == 8
+    numbered = labels.assign(pred=[7] * 14)
+    assert read(numbered, order=_spellings.order("ferplus")).n_classes == 8
+    with pytest.raises(FerBenchError, match="whether there are 7 expressions or 8") as caught:
+        read(labels.drop(columns="true_label"))
+    for fix in (7, 8):
+        assert f"--classes {fix}" in caught.value.fix
+        assert read(labels.drop(columns="true_label"), n_classes=fix).n_classes == fix
 
 
-def test_seven_columns_are_not_taken_for_eight(read):
+def test_seven_columns_are_not_taken_for_eight_unless_it_is_said(read):
     with pytest.raises(FerBenchError, match="tells 7 expressions apart, not 8") as caught:
-        read(table(), n_classes=8)
-    assert "p_contempt" in caught.value.fix
+        read(table(), known=8)
+    assert caught.value.fix.startswith("--classes 8:")
+    found = read(table(), known=8, n_classes=8)
+    assert found.probabilities[:, :7] == pytest.approx(read(table()).probabilities)
+    assert found.probabilities[:, 7].tolist() == [0] * 14
+    assert found.understood[1] == "8 expressions; probabilities from p_neutral … p_fear, contempt 0"
+
+
+@pytest.mark.parametrize("kind", ["p", "logit"])
+def test_eight_outputs_on_seven_expressions_are_asked_back_and_both_ways_work(read, kind):
+    eight = table(n=40, n_classes=8).assign(true_label=[SEVEN[i % 7] for i in range(40)])
+    scores = eight.filter(regex="^p_").to_numpy()
+    if kind == "logit":
+        eight = eight.rename(columns=lambda name: name.replace("p_", "logit_"))
+        eight[[name for name in eight if name.startswith("logit_")]] = np.log(scores)
+    with pytest.raises(FerBenchError, match="tells 8 expressions apart, not 7") as caught:
+        read(eight, known=7)
+    assert re.findall(r"--classes (\d)", caught.value.fix) == ["7", "8"]
+    without = read(eight, known=7, n_classes=7)
+    kept = scores[:, :7] / scores[:, :7].sum(axis=1, keepdims=True)
+    assert without.probabilities == pytest.approx(kept)
+    assert without.y_pred.tolist() == kept.argmax(axis=1).tolist()
+    assert without.understood[1].endswith("without contempt's, the others rescaled")
+    whole = read(eight, known=7, n_classes=8)
+    assert whole.probabilities == pytest.approx(scores)
+    assert whole.y_pred.tolist() == scores.argmax(axis=1).tolist()
+    assert 7 in whole.y_pred
+
+
+def test_predicted_labels_follow_where_contempt_is_left_out(read):
+    eight = table(n=40, n_classes=8).assign(true_label=[SEVEN[i % 7] for i in range(40)])
+    scores = eight.filter(regex="^p_").to_numpy()
+    named = eight.assign(pred=[EXPRESSIONS[k] for k in scores.argmax(axis=1)])
+    assert read(named, n_classes=7).y_pred.tolist() == scores[:, :7].argmax(axis=1).tolist()
+
+
+def test_a_row_that_is_all_contempt_cannot_do_without_it(read):
+    certain = table(n=8, n_classes=8).assign(true_label="happy")
+    certain.loc[3, [f"p_{name}" for name in EXPRESSIONS]] = [0.0] * 7 + [1.0]
+    with pytest.raises(FerBenchError, match=r"the whole probability in 1 rows, first img_03.jpg") as caught:
+        read(certain, n_classes=7)
+    assert caught.value.fix.startswith("--classes 8")
+    assert read(certain, n_classes=8).y_pred[3] == 7
+
+
+def test_a_predicted_label_of_contempt_in_seven_expressions_is_refused_with_a_fix_that_works(read):
+    labels = table()[["sample_id", "true_label"]].assign(pred=["contempt"] + ["happy"] * 13)
+    with pytest.raises(FerBenchError, match="a predicted label is contempt in 1 rows") as caught:
+        read(labels, known=7)
+    assert caught.value.fix.startswith("--classes 8")
+    assert read(labels, known=7, n_classes=8).y_pred[0] == 7
 
 
 def test_files_without_rows_or_without_predictions_are_refused(read):
