@@ -5,11 +5,10 @@ This module needs no torch, so methods that are fitted in one go neither need no
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import numpy as np
@@ -17,12 +16,13 @@ import numpy as np
 from fer_bench import provenance, registry
 from fer_bench.datasets import _store
 from fer_bench.errors import FerBenchError
-from fer_bench.method import Method, Recipe, Weights
+from fer_bench.method import Augmentation, Method, Recipe, Sampling, Schedule, Weights
 from fer_bench.params import Params, Run
 from fer_bench.protocols import Parts, Protocol
 from fer_bench.tables import gate, runs
 
 WORK = Path(".fer-bench/work")
+UNSURE = "the record is from before records said which of several kinds a change is"
 _CODE = ("fer_bench.training", "fer_bench.protocols", "fer_bench.metrics", "fer_bench.seeds", "baselines")
 
 
@@ -88,7 +88,8 @@ class Cell:
     @property
     def settings(self) -> dict[str, Any]:
         """The recipe as plain data."""
-        return json.loads(json.dumps(dataclasses.asdict(self.recipe), default=str))  # type: ignore[no-any-return]
+        found: dict[str, Any] = plain(self.recipe)
+        return found
 
     @property
     def weights_digest(self) -> str | None:
@@ -234,11 +235,11 @@ def record_of(cell: Cell, folder: Path) -> runs.RunRecord:
         "method": (record.method_file or record.method, cell.method_file),
         "protocol": (record.protocol, cell.asked.protocol),
         "recipe": (record.recipe, cell.recipe_name),
-        "options of the recipe": (record.settings.get("options"), cell.settings["options"]),
         "initial weights": ((record.weights, record.loaded), (cell.weights_name, cell.files)),
     }
     changed = [name for name, (then, today) in pairs.items() if then != today]
-    changed += changed_settings(record.settings.get("training"), cell.recipe.training)
+    for name in ("options", "training"):
+        changed += changed_settings(record.settings.get(name), getattr(cell.recipe, name), name)
     if changed:
         raise FerBenchError(f"{folder}: the run was made with another {', another '.join(changed)}", fix=again(cell))
     changed = [name for name in ("samples", "pixels", "split") if record.digests.get(name) != now[name]]
@@ -249,28 +250,58 @@ def record_of(cell: Cell, folder: Path) -> runs.RunRecord:
     return record
 
 
-def changed_settings(then: object, today: object, where: str = "training") -> Iterator[str]:
-    """Name the settings in which a record and a recipe differ.
+def plain(settings: object) -> Any:  # noqa: ANN401 - JSON
+    """Return settings as plain data; each dataclass has its ``type``: that alone tells ``Mirror`` from ``Grey``."""
+    if dataclasses.is_dataclass(settings):
+        fields = {field.name: plain(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
+        return {"type": type(settings).__name__, **fields}
+    if isinstance(settings, list | tuple):
+        return [plain(one) for one in settings]
+    if isinstance(settings, dict):
+        return {str(name): plain(value) for name, value in settings.items()}
+    return settings if isinstance(settings, str | int | float | None) else str(settings)
+
+
+def changed_settings(then: object, today: object, where: str) -> Iterator[str]:
+    """Name the settings in which a record and a recipe differ, and those of which an older record does not say enough.
 
     Args:
         then: As a record has them: plain data. What it lacks since it is older was what now is the default.
         today: The recipe's: dataclasses.
-        where: What is compared, for the names: ``training.phases[0].lr``.
+        where: What is compared, for the names: ``training`` gives ``training.phases[0].lr``.
     """
     if dataclasses.is_dataclass(today) and isinstance(then, dict):
-        fields = {field.name: field for field in dataclasses.fields(today)}
-        yield from (f"{where}.{name}" for name in then if name not in fields)
-        for name, field in fields.items():
-            found = getattr(today, name)
-            if name in then:
-                yield from changed_settings(then[name], found, f"{where}.{name}")
-            elif found != field.default:
-                yield f"{where}.{name}"
+        given = {name: value for name, value in then.items() if name != "type"}
+        if "type" not in then and any(given.keys() == others for others in _fields_of_others(today)):
+            yield f"{where}, or the same: {UNSURE}"
+        elif then.get("type", type(today).__name__) != type(today).__name__:
+            yield where
+        else:
+            yield from _changed_fields(given, today, where)
     elif isinstance(today, tuple) and isinstance(then, list) and len(then) == len(today):
         for index, pair in enumerate(zip(then, today, strict=True)):
             yield from changed_settings(*pair, f"{where}[{index}]")
-    elif then != today:
+    elif then != plain(today):
         yield where
+
+
+def _changed_fields(then: dict[str, object], today: Any, where: str) -> Iterator[str]:  # noqa: ANN401 - a dataclass
+    fields = {field.name: field for field in dataclasses.fields(today)}
+    yield from (f"{where}.{name}" for name in then if name not in fields)
+    for name, field in fields.items():
+        found = getattr(today, name)
+        if name in then:
+            yield from changed_settings(then[name], found, f"{where}.{name}")
+        elif found != field.default:
+            yield f"{where}.{name}"
+
+
+def _fields_of_others(today: object) -> Iterator[set[str]]:
+    """Yield the names of the fields of every kind that may stand where this one does."""
+    for kinds in map(get_args, (Augmentation, Schedule, Sampling)):
+        if type(today) in kinds:
+            others = (kind for kind in kinds if dataclasses.is_dataclass(kind) and kind is not type(today))
+            yield from ({field.name for field in dataclasses.fields(kind)} for kind in others)
 
 
 def again(cell: Cell) -> str:

@@ -1,9 +1,11 @@
 """One cell of the grid, from prepared pictures to its folder."""
 
 import dataclasses
+import itertools
 import json
 import os
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import numpy as np
@@ -14,7 +16,37 @@ from torch import nn
 from fer_bench import params, registry, whole
 from fer_bench.datasets import _store
 from fer_bench.errors import FerBenchError
-from fer_bench.method import EarlyStop, Method, Mirror, Phase, Recipe, Training, Weights
+from fer_bench.method import (
+    Augmentation,
+    Balanced,
+    Crop,
+    EarlyStop,
+    Either,
+    Erase,
+    Exponential,
+    Grey,
+    InverseTime,
+    Jitter,
+    Method,
+    Mirror,
+    Noise,
+    PaddedCrop,
+    Phase,
+    Plateau,
+    RandAugment,
+    Recipe,
+    RepeatFactor,
+    ResizedCrop,
+    Rotate,
+    Sampling,
+    Schedule,
+    Sometimes,
+    Stages,
+    Step,
+    Training,
+    WarmupCosine,
+    Weights,
+)
 from fer_bench.tables import predictions, runs
 from fer_bench.training import cell as cells
 from fer_bench.training import features, gradient, loop, module, pictures
@@ -453,6 +485,71 @@ def test_a_setting_that_is_newer_than_the_record_had_its_default(kept):
     changed = dataclasses.replace(cell, recipe=dataclasses.replace(cell.recipe, training=two_views))
     with pytest.raises(FerBenchError, match=r"another training\.second_view\n"):
         cells.record_of(changed, folder)
+
+
+ONE_OF_EACH = {
+    Augmentation: (
+        Mirror(), Noise(std=0.1), Erase(area=(0.1, 0.2), mean=(0.0, 0.0, 0.0)), Rotate(degrees=5),
+        PaddedCrop(padding=0.1), Crop(side_px=12), ResizedCrop(area=(0.5, 1.0)), Grey(), Jitter(),
+        RandAugment(mean=(0.0, 0.0, 0.0)), Sometimes(p=0.5, changes=(Mirror(),)), Either(p=0.5, changes=(Mirror(),)),
+        "flip", "contrast", "crop",
+    ),
+    Schedule: (
+        "constant", "cosine", InverseTime(epochs=2.0), Exponential(factor=0.5), Step(epochs=2, factor=0.5),
+        Plateau(watch="val_accuracy", patience=1, min_delta=0.0, factor=0.5, min_lr=0.0),
+        Stages(table=((2, 0.01, 0.01),)), WarmupCosine(warmup_epochs=1.0),
+    ),
+    Sampling: ("once", Balanced(), RepeatFactor(threshold=0.1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("union", ONE_OF_EACH)
+def test_a_kind_that_may_stand_in_a_recipe_is_among_those_that_are_exchanged(union):
+    named = {kind for part in get_args(union) for kind in (get_args(part) or (part,))}
+    kinds = {kind for kind in named if dataclasses.is_dataclass(kind)}
+    assert kinds == {type(one) for one in ONE_OF_EACH[union] if not isinstance(one, str)}
+    assert {kind for kind in named if isinstance(kind, str)} == {
+        one for one in ONE_OF_EACH[union] if isinstance(one, str)
+    }
+
+
+def settings_with(one):
+    """Settings with one thing wherever it may stand, inside others too."""
+    if one in ONE_OF_EACH[Schedule]:
+        yield dataclasses.replace(TRAINING, phases=(dataclasses.replace(PHASE, schedule=one),))
+    elif one in ONE_OF_EACH[Sampling]:
+        yield dataclasses.replace(TRAINING, sampling=one)
+    else:
+        for name in ("augment", "augment_before_resize", "second_view"):
+            yield dataclasses.replace(TRAINING, **{name: (one,)})
+        if not isinstance(one, str):
+            yield dataclasses.replace(TRAINING, augment=(Sometimes(p=0.5, changes=(one, Noise(std=0.1))),))
+
+
+@pytest.mark.parametrize("union", ONE_OF_EACH)
+def test_every_kind_that_is_exchanged_for_another_is_seen_in_the_record(union):
+    """Sometimes(Mirror, Noise) and Either(Grey, Noise) were recorded alike."""
+    for one, other in itertools.product(ONE_OF_EACH[union], repeat=2):
+        for then, today in zip(settings_with(one), settings_with(other), strict=False):
+            recorded = json.loads(json.dumps(cells.plain(then)))
+            assert bool([*cells.changed_settings(recorded, today, "training")]) is (one is not other)
+
+
+def untyped(settings):
+    """Plain data as records of before had them."""
+    if isinstance(settings, dict):
+        return {name: untyped(value) for name, value in settings.items() if name != "type"}
+    return [untyped(one) for one in settings] if isinstance(settings, list) else settings
+
+
+@pytest.mark.parametrize(("one", "sure"), [
+    (Mirror(), False), (Grey(), False), (Sometimes(p=0.5, changes=()), False), (Rotate(degrees=5), True),
+    (Jitter(), True),
+])  # fmt: skip
+def test_an_older_record_is_taken_where_it_says_which_kind_it_is(one, sure):
+    today = dataclasses.replace(TRAINING, augment=(one,))
+    found = [*cells.changed_settings(untyped(cells.plain(today)), today, "training")]
+    assert found == ([] if sure else [f"training.augment[0], or the same: {cells.UNSURE}"])
 
 
 def test_options_of_a_grid_replace_the_recipes_and_stand_among_its_departures():
