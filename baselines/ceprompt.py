@@ -13,18 +13,18 @@ Code read
     counts and settings were taken from running and describing it.
 
 The second stage
-    Prompts are those of Khattak et al., "MaPLe: Multi-modal Prompt Learning", CVPR 2023, arXiv:2210.03117, section 3:
-    two vectors for each of the first nine blocks of the text tower, in the place of the two tokens that follow the
-    first one, and a linear map of each to the visual tower. On record of the released code are depth, number, maps,
-    27 trained tensors of 3,555,072 numbers, the score (the first stage's), the optimiser's settings, and that visual
-    prompts take the place of the first two patches in later blocks. Not on record, and chosen:
+    Prompts follow Khattak et al., "MaPLe: Multi-modal Prompt Learning", CVPR 2023, arXiv:2210.03117, section 3: two
+    vectors for each of the first nine blocks of the text tower, in the place of the two tokens that follow the first
+    one, and a linear map of each to the visual tower. In the released code (models/cat.py, clip_vit.py, stage2.sh):
 
-    * The first block's visual prompts are appended to the patches, as MaPLe's, before what normalises the embeddings;
-      they are none of the patches that are scored, of which there are 196 as in the first stage.
-    * The text is the first stage's sentence, whose words "a photo" are the first prompts' place and start. Deeper ones
-      start from a normal distribution (standard deviation 0.02, as the class tokens of CLIP's), maps as torch's do.
-    * Texts have length one in training and in the test. There is no teacher: cross-entropy alone.
-    * Batches of 128, as in the first stage.
+    * The text is "a photo of NAME.", whose words "a photo" are the first prompts' place and start. Deeper prompts start
+      from a normal distribution of standard deviation 0.02. The maps to the visual tower start as one map, copied.
+    * The visual tower's first block has no prompt: the map of the first prompts is computed, given to the optimiser,
+      and has no gradient. Ours lacks it: 25 tensors of 3,161,088 numbers are trained, of 27 of 3,555,072.
+    * In blocks 2 to 9 visual prompts take the place of the first two patches, so that there are 197 tokens throughout,
+      and 196 behind the class token are scored, two of them prompts'.
+    * The score is the first stage's. Texts have length one in training and in the test. There is no teacher:
+      cross-entropy alone.
 
 What the released code does that is easily missed
     * The scores of patches, and those of the class token, are divided by their length over the expressions, and no
@@ -33,7 +33,7 @@ What the released code does that is easily missed
     * Sentences' embeddings have length one in training and not in the test (option ``text_in_test``).
     * Pictures are normalised by ImageNet's statistics, not CLIP's.
     * Embeddings and the first two blocks are frozen. The learning rate falls by 0.65 with each block: the last has 0.65
-      of the projection's.
+      of the projection's and of the last normalisation's. It rises from zero.
     * The upload does not run: the first stage's test, and the second stage's network and engine, stop at names that
       are not defined. Its accuracy is a mean over batches of unlike size. The test set is evaluated every epoch, and
       the second stage starts from the epoch of the first that was best on the test set.
@@ -47,6 +47,7 @@ Departures of ours
       none``.
 """
 
+import copy
 import dataclasses
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -70,6 +71,7 @@ from fer_bench.training import official
 
 BEFORE = (320, 1125, 539, 320)  # a photo of a
 AFTER = (11909, 11357, 267, 320, 3877, 539, 11909, 11357, 269)  # facial expression, a type of facial expression.
+BEFORE_STAGE2, AFTER_STAGE2 = (320, 1125, 539), (269,)  # a photo of …, and the full stop
 LEARNER = "trunk.prompt_learner."
 
 
@@ -79,7 +81,7 @@ class Prompts:
 
     Attributes:
         n_tokens: Vectors for each block.
-        depth: Blocks that get them, from the first on.
+        depth: Blocks that get them, from the first on; of the visual tower, from the second on.
         text: Sizes of the text tower.
         from_phase: The phase of training in which they come in; before it, the visual tower is trained without them.
     """
@@ -154,19 +156,17 @@ class PromptLearner(nn.Module):
         sizes = (prompts.n_tokens, prompts.text.width)
         self.ctx = nn.Parameter(0.02 * torch.randn(sizes))
         self.compound_prompts_text = nn.ParameterList(0.02 * torch.randn(sizes) for _ in range(prompts.depth - 1))
-        self.proj = nn.Linear(prompts.text.width, width)
-        self.compound_prompt_projections = nn.ModuleList(
-            nn.Linear(prompts.text.width, width) for _ in range(prompts.depth - 1)
-        )
+        first = nn.Linear(prompts.text.width, width)
+        self.compound_prompt_projections = nn.ModuleList(copy.deepcopy(first) for _ in range(prompts.depth - 1))
 
     def of_text(self) -> list[Tensor]:
         """Return the text tower's prompts, (p, text width) for each block."""
         return [self.ctx, *self.compound_prompts_text]
 
     def of_pictures(self) -> list[Tensor]:
-        """Return the visual tower's prompts, (p, width) for each block."""
-        maps = (self.proj, *self.compound_prompt_projections)
-        return [to_vision(prompt) for to_vision, prompt in zip(maps, self.of_text(), strict=True)]
+        """Return the visual tower's prompts, (p, width) for each block from the second on."""
+        maps, prompts = self.compound_prompt_projections, self.compound_prompts_text
+        return [to_vision(prompt) for to_vision, prompt in zip(maps, prompts, strict=True)]
 
 
 class PromptedTrunk(Trunk):
@@ -194,7 +194,7 @@ class PromptedTrunk(Trunk):
         self.prompt_learner.requires_grad_(requires_grad=self.prompted)
 
     def prompts(self) -> Sequence[Tensor]:
-        """Return the prompts of each block, (p, width)."""
+        """Return the prompts of the blocks from the second on, (p, width) each."""
         return self.prompt_learner.of_pictures() if self.prompted else ()
 
 
@@ -274,14 +274,14 @@ class PromptedHead(Head):
         assert options.prompts is not None  # noqa: S101 - for the type checker; build looks at it
         self.from_phase, vision, text = options.prompts.from_phase, options.vision, options.prompts.text
         self._trunk = (trunk,)  # in a tuple: its weights are none of the head's
-        n_words = 1 + len(BEFORE) + 1 + len(AFTER) + 1
+        n_words = 1 + len(BEFORE_STAGE2) + 1 + len(AFTER_STAGE2) + 1
         if path is None:
             self.tower = clip.TextEncoder(vision.out, vision.activation, text)
             words = torch.randn(n_classes, n_words, text.width)
         else:
             tower = clip.read_text(path, vision)
             with torch.no_grad():
-                words = tower.token_embedding(torch.tensor(sentences(n_classes)))
+                words = tower.token_embedding(torch.tensor(sentences_of_stage2(n_classes)))
                 trunk.prompt_learner.ctx.copy_(words[0, 1 : 1 + options.prompts.n_tokens])
             del tower.token_embedding  # of 49,408 words few are used
             self.tower = tower
@@ -310,6 +310,15 @@ def sentences(n_classes: int) -> list[list[int]]:
         FerBenchError: If an expression has none.
     """
     return clip.texts(expressions(n_classes), before=BEFORE, after=AFTER)
+
+
+def sentences_of_stage2(n_classes: int) -> list[list[int]]:
+    """Return the numbers of the tokens of the second stage's text for each expression, in our order.
+
+    Raises:
+        FerBenchError: If an expression has none.
+    """
+    return clip.texts(expressions(n_classes), before=BEFORE_STAGE2, after=AFTER_STAGE2)
 
 
 class Network(nn.Sequential):
@@ -471,8 +480,8 @@ def from_official(checkpoint: object) -> dict[str, Tensor]:
 
     The first stage's holds the visual tower alone, and nothing in either has an order of classes. Build with CLIP's
     file: without it the sentences are missing. No file of the second stage was at hand: it is taken to be the first's
-    with the prompts under MaPLe's names, and where it has the text tower or MaPLe's copies of embedded words, they are
-    passed over for CLIP's file's.
+    with the prompts under MaPLe's names. The map that has no gradient, the text tower and MaPLe's copies of embedded
+    words are passed over, the latter two for CLIP's file's.
     """
     state = official.tensors(checkpoint, None)
     second = any(name.startswith("prompt_learner.") for name in state)
@@ -483,7 +492,7 @@ def from_official(checkpoint: object) -> dict[str, Tensor]:
     return brought.matched(
         net.state_dict(), state, source="the checkpoint", what=f"CEPrompt's {'second' if second else 'first'} stage",
         name_of=_name_of, fix="give a file as the released training code writes it",
-        left_over=("prompt_learner.token_", "text_encoder.", "logit_scale") if second else (),
+        left_over=("prompt_learner.proj.", "prompt_learner.token_", "text_encoder.", "logit_scale") if second else (),
     )  # fmt: skip
 
 
@@ -499,31 +508,26 @@ TRAINING = Training(
 
 CODE = Recipe(
     about="the released code's first stage, from OpenAI's CLIP ViT-B/16",
-    departures=(
-        "the first stage alone; the published number is the second's (`code_stage2`)",
-        "the last normalisation is trained at the projection's rate, one step above the last block's: not on record",
-        "pictures are resized bilinearly, not bicubically; the rate starts at zero: where the code's does was not read",
-    ),
+    departures=("the first stage alone; the published number is the second's (`code_stage2`)",),
     options=Options(),
     weights="weights/clip_vit_b_16.pth",
-    training=dataclasses.replace(TRAINING, layer_lr_decay=0.65),
+    training=dataclasses.replace(TRAINING, layer_lr_decay=0.65, interpolation="bicubic"),
 )
 
 STAGE2 = Recipe(
     about="the released code's second stage: prompts in both towers, from weights of the first stage",
     departures=(
-        "what is not on record of the prompts is chosen: see the module's description",
-        "batches of 128 and a rate that rises linearly from zero and falls to zero: neither is on record",
         "the first stage is the one that is named: the code's is the epoch that was best on the test set",
-        "pictures are resized bilinearly, not bicubically",
+        "the released code does not run, so no figures of it were at hand to hold ours to",
     ),
     options=Options(text_in_test="unit", frozen_blocks=None, distillation=0.0, prompts=Prompts()),
     weights="weights/clip_vit_b_16.pth",
     training=dataclasses.replace(
         TRAINING,
-        phases=(Phase(epochs=10, lr=2e-3, schedule=WarmupCosine(warmup_epochs=2)),),
+        phases=(Phase(epochs=10, lr=2e-3, schedule=WarmupCosine(warmup_epochs=2, end_lr=1e-8)),),
         optimizer="sgd",
         undecayed=(),
+        interpolation="bicubic",
     ),
 )
 

@@ -150,10 +150,9 @@ class VisualTower(nn.Module):
         self.ln_post = nn.LayerNorm(width)
 
     def prompts(self) -> Sequence[Tensor]:
-        """Return prompts (p, width) for the first blocks: none, where a method does not say otherwise.
+        """Return prompts (p, width) for the blocks from the second on: none, where a method does not say otherwise.
 
-        The first is appended to the patches and is none of the tokens returned; later ones take the place of the
-        first patches (:class:`Transformer`).
+        They take the place of the first patches (:class:`Transformer`).
         """
         return ()
 
@@ -162,10 +161,7 @@ class VisualTower(nn.Module):
         tokens = self.conv1(images).flatten(2).transpose(1, 2)
         tokens = torch.cat([self.class_embedding.expand(len(tokens), 1, -1), tokens], dim=1)
         tokens = tokens + self.positional_embedding
-        n_own, prompts = tokens.shape[1], self.prompts()
-        if prompts:
-            tokens = torch.cat([tokens, prompts[0].expand(len(tokens), -1, -1)], dim=1)
-        return self.ln_post(self.transformer(self.ln_pre(tokens), prompts=prompts[1:])[:, :n_own])  # type: ignore[no-any-return]
+        return self.ln_post(self.transformer(self.ln_pre(tokens), prompts=self.prompts()))  # type: ignore[no-any-return]
 
     def freeze(self, n_blocks: int) -> None:
         """Leave the embeddings, what normalises them and the first blocks as they are."""
