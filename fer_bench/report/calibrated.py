@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as DrawnFigure
-from matplotlib.ticker import PercentFormatter
 
 from fer_bench.metrics._known import N_BINS
 from fer_bench.report import style, words
 from fer_bench.report.blocks import Figure, Section
-from fer_bench.report.figures import slug, wrapped
+from fer_bench.report.figures import Percent, slug, wrapped
 from fer_bench.report.grid import Grid
 
 _PER_ROW = 4
@@ -78,7 +77,7 @@ def _draw(panels: list[tuple[str, pd.DataFrame]], lines: int, columns: int, *, w
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.set_title(name, fontsize=7)
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0, symbol=" %"))
+            axis.set_major_formatter(Percent())
             axis.set_ticks(np.array([0, 0.5, 1]))
     figure.supxlabel("confidence", fontsize=8)
     figure.supylabel("accuracy", fontsize=8)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as DrawnFigure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from fer_bench.report import style, words
 from fer_bench.report.blocks import Block, Figure, Section, Table
@@ -144,15 +144,14 @@ def _draw(points: list[tuple[str, np.ndarray, np.ndarray]], ylabel: str, title: 
             label=label,
         )  # fmt: skip
     axes.set_xscale("log")
-    whole = StrMethodFormatter("{x:,.0f}")
     speeds = np.concatenate([speed for _, speed, _ in points])
     if speeds.max() < 10 * speeds.min():  # hardly a power of ten lies in between: name other round numbers too
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(whole)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}" if x >= 1 else f"{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel="images predicted per second", ylabel=ylabel)
     if share:
-        percent_axis(axes, "y", span=float(max(ends[2] for *_, ends in points) - min(ends[1] for *_, ends in points)))
+        percent_axis(axes, "y")
     axes.grid(color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
     if beside:

@@ -12,7 +12,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as DrawnFigure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import Formatter, MaxNLocator
 
 from fer_bench.report import style, words
 from fer_bench.report.audit import class_counts
@@ -29,6 +29,9 @@ FEW = 8
 
 NUMBERED = 16
 """Matrices of at most so many classes have their numbers in the cells; in larger ones they would overlap."""
+
+_DECIMALS = 6  # of a percentage, at most
+_SAME = 1e-9  # percent; what is left of a number that was rounded to what it is
 
 _NAMED = 12  # classes that a caption names before it counts the others
 
@@ -97,7 +100,7 @@ def _draw_forest(labels: list[str], panels: list[tuple[str, bool, np.ndarray]], 
         axes.grid(axis="x", color="0.9", linewidth=0.6)
         axes.set_axisbelow(True)
         if share:
-            percent_axis(axes, "x", span=float(high.max() - low.min()))
+            percent_axis(axes, "x")
     all_axes[0].set_ylim(len(labels) - 0.5, -0.5)
     figure.suptitle(title, fontsize=8)
     return figure
@@ -122,10 +125,31 @@ def _basis(grid: Grid, dataset: str) -> str:
     )
 
 
-def percent_axis(axes: Axes, which: str, *, span: float) -> None:
-    """Print an axis of shares in percent, with a decimal where it spans little."""
+class Percent(Formatter):
+    """Prints shares in percent, with as many decimals as the ticks that are there need: a label is where it stands.
+
+    Examples:
+        >>> Percent().format_ticks([0.3, 0.325, 0.35])
+        ['30.0 %', '32.5 %', '35.0 %']
+    """
+
+    def __call__(self, x: float, pos: int | None = None) -> str:  # noqa: ARG002 - matplotlib's signature
+        """Return the label of one tick alone."""
+        return self.format_ticks([x])[0]
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        """Return the labels of all ticks of an axis."""
+        percent = 100 * np.asarray(values, dtype=float)
+        exact = (n for n in range(_DECIMALS) if np.allclose(percent, percent.round(n), rtol=0, atol=_SAME))
+        decimals = next(exact, _DECIMALS)
+        return [f"{one:.{decimals}f} %" for one in percent]
+
+
+def percent_axis(axes: Axes, which: str) -> None:
+    """Print an axis of shares in percent, at round numbers."""
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0 if span > 0.04 else 1, symbol=" %"))
+    axis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(Percent())
 
 
 def confusion(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | None:
@@ -217,7 +241,7 @@ def _draw_confusion(counts: np.ndarray, names: tuple[str, ...], title: str) -> D
     sns.heatmap(
         counts / np.maximum(totals, 1), ax=axes, vmin=0, vmax=1, cmap=style.SHARES, mask=empty if empty.any() else None,
         annot=counts if numbered else False, fmt="d", square=True, linewidths=0.4, annot_kws={"size": 6},
-        cbar_kws={"format": PercentFormatter(xmax=1, decimals=0, symbol=" %"), "shrink": 0.7},
+        cbar_kws={"format": Percent(), "shrink": 0.7},
         **matrix_labels(names),
     )  # fmt: skip
     if empty.any():
@@ -269,7 +293,7 @@ def _draw_training(table: pd.DataFrame, title: str) -> DrawnFigure:
         left.legend()
     right.set(xlabel="epoch", ylabel="val accuracy")
     if table["val_accuracy"].notna().any():
-        percent_axis(right, "y", span=float(table["val_accuracy"].max() - table["val_accuracy"].min()))
+        percent_axis(right, "y")
     else:
         right.text(
             0.5, 0.5, "nothing selects\nunder this protocol", ha="center", va="center",

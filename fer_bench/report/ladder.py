@@ -269,11 +269,12 @@ def _panel(
             transform=where,
         )  # fmt: skip
     axes.set_xlabel(label)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axes.grid(axis="x", color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
     if share:
-        percent_axis(axes, "x", span=span)
+        percent_axis(axes, "x")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
 
 
 def _records(grid: Grid) -> list[Listing]:

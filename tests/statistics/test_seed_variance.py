@@ -86,7 +86,7 @@ def worlds(rng, n_seeds, seed_sd, own, metric):
 def test_differences_are_covered_whatever_the_seeds_vary_by(rng, n_seeds, seed_sd, own, metric):
     covered, negative, alarms = worlds(rng, n_seeds, seed_sd, own, METRICS[metric])
     assert 0.93 <= covered.mean() <= 0.985
-    assert alarms.mean() <= 0.06
-    if seed_sd < 0.02:  # a seed's effect that is there is missed by an estimate that is not
+    assert alarms.mean() <= 0.07
+    if seed_sd < 0.02:  # where an effect is there, an estimate below 0 misses it
         assert negative.mean() > 0.25
-        assert covered[negative].mean() >= 0.90
+        assert covered[negative].mean() >= (0.90 if seed_sd == 0 else 0.85)
