@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-import yaml
 
-from fer_bench import registry
+from fer_bench import registry, yaml12
 from fer_bench.errors import FerBenchError
 
 PARAMS = Path("params.yaml")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -183,8 +181,8 @@ def read(path: Path = PARAMS) -> Params:
     """Read and check a params file.
 
     Raises:
-        FerBenchError: If it is missing, is not YAML, has a misspelt key, a wrong type, a name that does not exist, or
-            an empty list or one with a repeated entry.
+        FerBenchError: If it is missing, is not YAML, has a misspelt key or one twice, a wrong type, a name that does
+            not exist, or an empty list or one with a repeated entry.
     """
     try:
         params: Params = from_yaml(path.read_text(encoding="utf-8"), Params, where=str(path))
@@ -205,13 +203,9 @@ def from_yaml(text: str, kind: type[Any], *, where: str) -> Any:  # noqa: ANN401
         where: The file's name, for errors.
 
     Raises:
-        FerBenchError: If the text is not YAML or does not fit ``kind``.
+        FerBenchError: If the text is not YAML, has a key twice, or does not fit ``kind``.
     """
-    try:
-        data = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader, the one written in C where there is one
-    except yaml.YAMLError as error:
-        raise FerBenchError(f"{where}: not valid YAML: {error}", fix="mend the line that the message names") from None
-    return convert(data, kind, where=where)
+    return convert(yaml12.load(text, where=where), kind, where=where)
 
 
 def convert(data: object, kind: type[Any], *, where: str) -> Any:  # noqa: ANN401 - an instance of `kind`

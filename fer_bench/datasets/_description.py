@@ -93,7 +93,7 @@ class Labels:
         n_classes: 7 or 8.
 
     Raises:
-        FerBenchError: If ``classes`` names something that is no expression.
+        FerBenchError: If ``classes`` names something that is no expression, or a number and the same as text.
     """
 
     def __init__(self, file: Path, described: Description, n_classes: int) -> None:
@@ -101,6 +101,10 @@ class Labels:
         self._of: dict[str, int] = dict(SPELLINGS)
         self._given = described.classes is not None
         if described.classes is not None:
+            names = [str(name) for name in described.classes]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise FerBenchError(f"{file}: classes names {twice[0]} twice", fix="remove one of the two")
             self._of = {str(name): _index(file, name, to) for name, to in described.classes.items()}
 
     def _key(self, name: str) -> str:

@@ -9,10 +9,9 @@ import sys
 
 import pytest
 import typer
-import yaml
 from typer.testing import CliRunner
 
-from fer_bench import registry
+from fer_bench import registry, yaml12
 from fer_bench.cli.main import app, main
 from fer_bench.provenance import ROOT
 
@@ -38,7 +37,7 @@ def program(*arguments, cwd=None):
 
 
 def test_the_verbs_are_those_of_the_pipeline_and_those_around_it():
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    stages = yaml12.load((ROOT / "dvc.yaml").read_text(), where="dvc.yaml")["stages"]
     commands = [stage.get("do", stage)["cmd"].removeprefix("fer-bench ") for stage in stages.values()]
     around = {
         "data diff",

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
+from fer_bench import yaml12
 from fer_bench.provenance import ROOT
 
 pytestmark = pytest.mark.slow
@@ -83,7 +83,7 @@ def restored(done):
 
 def declared(folder):
     """Return what the stages say that they write."""
-    stages = yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
+    stages = yaml12.load((folder / "dvc.lock").read_text(), where="dvc.lock")["stages"]
     return {out["path"] for stage in stages.values() for out in stage["outs"]}
 
 

@@ -1,13 +1,13 @@
 """Scoring a grid: what is written, and what is refused."""
 
+import json
 import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
-from fer_bench import params
+from fer_bench import params, yaml12
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import expressions
 from fer_bench.stats import scoring, signature
@@ -69,11 +69,11 @@ def test_the_order_of_methods_seeds_and_metrics_moves_no_number(fake_runs):
     grid = fake_runs()
     one = scoring.score(params.read())
     turned = grid.folder / "turned.yaml"
-    text = yaml.safe_load((grid.folder / "params.yaml").read_text())
+    text = yaml12.load((grid.folder / "params.yaml").read_text(), where="a test")
     text["methods"] = dict(reversed(text["methods"].items()))
     text["run"]["seeds"] = [1, 0]
     text["score"]["metrics"] = ["mean_recall", "macro_f1", "accuracy"]
-    turned.write_text(yaml.safe_dump(text, sort_keys=False))
+    turned.write_text(json.dumps(text))
     reordered = params.read(turned)
     other = scoring.score(reordered)
     assert one.intervals.equals(other.intervals)
@@ -208,10 +208,10 @@ def logits_of(rng, y_pred):
 def with_more(grid, *, metrics, votes=True, subjects=None, settings=""):
     """Ask for other metrics, give every run other logits, and write what is known of the reported samples."""
     file = grid.folder / "params.yaml"
-    text = yaml.safe_load(file.read_text())
-    text["score"] |= {"metrics": metrics, **(yaml.safe_load(settings) or {})}
+    text = yaml12.load(file.read_text(), where=str(file))
+    text["score"] |= {"metrics": metrics, **(yaml12.load(settings, where="a test") or {})}
     text["compare"] = {"metrics": ["accuracy"]}
-    file.write_text(yaml.safe_dump(text, sort_keys=False))
+    file.write_text(json.dumps(text))
     rng = np.random.default_rng(4)
     columns = [f"logit_{name}" for name in expressions(7)]
 
