@@ -5,7 +5,7 @@ Paper
     arXiv:2504.09077, 2025.
 
 Code read
-    Cross-Innovation-Lab/Conve-cut @ fbf2733 (no licence given): data.py, train.py, evaluate.py, for TensorFlow 2.10.
+    Cross-Innovation-Lab/Conve-cut @ fbf2733 (GPL-3.0): data.py, train.py, evaluate.py, for TensorFlow 2.10.
     RAF-DB only, no weights. Its head is PAtt-Lite's, which its README acknowledges. Nothing was copied; shapes and
     counts were taken from running it.
 

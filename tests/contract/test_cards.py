@@ -8,6 +8,7 @@ from fer_bench import card, registry
 from fer_bench.card import Claim, PublishedProtocol, PublishedRow, PublishedTable
 from fer_bench.errors import FerBenchError
 from fer_bench.metrics._named import named
+from fer_bench.report.published import CHOSEN_ON_TEST
 from fer_bench.stats.published import whole_count
 
 NAMES = registry.names("cards")
@@ -118,6 +119,29 @@ def test_the_tables_of_the_conv_cut_paper_are_as_it_prints_them(name):
         row[-2:] for row in printed
     ]
     assert all("not in the paper" in " ".join(row.cells) for row in table.rows if not row.published)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_published_table_uses_the_reports_own_sign(name):
+    printed = [text for table in CARDS[name].tables for row in table.rows for text in [*row.cells, table.notes]]
+    assert CHOSEN_ON_TEST not in "".join(printed)
+
+
+def test_the_daggers_of_table_1_are_explained_as_the_paper_does():
+    (table,) = (table for table in CARDS["conv_cut"].tables if table.name == "table1")
+    assert [row.method for row in table.rows if "†" in row.cells[0]] == ["patt_lite"]
+    assert '†: "results based on local reproduction"' in table.notes
+    cited = [claim for claim in CARDS["patt_lite"].claims if "Conv-cut paper" in claim.where]
+    assert {claim.dataset for claim in cited} == {"rafdb", "ferplus"}
+    assert all('"local reproduction"' in claim.where for claim in cited)
+
+
+def test_both_sides_of_the_ferplus_rule_are_on_the_card():
+    for name in ("conv_cut", "convnext_full"):
+        (claim,) = (claim for claim in CARDS[name].claims if claim.dataset == "ferplus")
+        assert claim.protocol.label_rule == "unknown"
+        assert re.search("argmax over ten columns.*majority rule", claim.protocol.notes)
+        assert "3153" in claim.protocol.notes
 
 
 def test_the_columns_of_the_ablation_are_in_the_papers_order():
