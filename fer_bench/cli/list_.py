@@ -86,6 +86,20 @@ def _method(name: str) -> dict[str, object]:
     }
 
 
+def _by_dataset(claims: list[str]) -> str:
+    """Join claims, naming each data set once.
+
+    Examples:
+        >>> _by_dataset(["rafdb 92.50 %", "rafdb 92.57 %", "ferplus 91.41 %"])
+        'rafdb 92.50, 92.57 %, ferplus 91.41 %'
+    """
+    found: dict[str, list[str]] = {}
+    for claim in claims:
+        dataset, value, _ = claim.split()
+        found.setdefault(dataset, []).append(value)
+    return ", ".join(f"{dataset} {', '.join(values)} %" for dataset, values in found.items())
+
+
 def _in_print(row: dict[str, object]) -> dict[str, object]:
     """Shorten a method's row to a line of a terminal."""
     first, *others = str(row["paper"] or "").split(", ")
@@ -97,7 +111,7 @@ def _in_print(row: dict[str, object]) -> dict[str, object]:
         **row,
         "year": row["year"] or "",
         "paper": paper,
-        "claimed accuracy": ", ".join(claims),
+        "claimed accuracy": _by_dataset(claims),
         "parameters": "" if parameters is None else f"{parameters / 1e6:.2f} M",
         "MACs": "" if macs is None else f"{macs / 1e9:.2f} G",
         "verified": "no" if not row["verified"] else "in part" if row["in part"] else "yes",
