@@ -67,7 +67,7 @@ from baselines._blocks.resnet import IMAGENET_MEAN, IMAGENET_STD
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import expressions
 from fer_bench.method import Batch, Method, Phase, Recipe, Training, WarmupCosine, Weights
-from fer_bench.training import official
+from fer_bench.training import official, weight_files
 
 BEFORE = (320, 1125, 539, 320)  # a photo of a
 AFTER = (11909, 11357, 267, 320, 3877, 539, 11909, 11357, 269)  # facial expression, a type of facial expression.
@@ -220,9 +220,7 @@ class Head(nn.Module):
         self.projection_dist = nn.Parameter(torch.randn(vision.width, vision.out) * vision.width**-0.5)
         text = torch.randn(n_classes, vision.out)
         if path is not None:
-            brought.load(
-                self, path, what="CLIP", name_of=lambda _: "visual.proj", wrapper="state_dict", left_over=("",)
-            )
+            brought.load(self, path, what="CLIP", name_of=lambda _: "visual.proj", left_over=("",))
             text = clip.embed_texts(path, sentences(n_classes), vision)
         # not kept with the weights, of which released checkpoints have no text
         self.register_buffer("text", text, persistent=False)
@@ -382,7 +380,7 @@ def start(net: nn.Module, path: Path) -> None:
     Raises:
         FerBenchError: If the file is neither.
     """
-    given = official.tensors(official.read(path), "state_dict")
+    given = weight_files.tensors(weight_files.read(path), source=str(path))
     ours = {name.removeprefix("model."): value for name, value in given.items() if name.startswith("model.")}
     own = {name: value for name, value in net.state_dict().items() if not name.startswith(LEARNER)}
     found = brought.matched(
@@ -472,7 +470,7 @@ def _name_of(name: str) -> str:
     return name.partition(".")[2]
 
 
-RELEASED = official.Released(wrapper=None, name_of=_name_of, of_classes=())
+RELEASED = official.Released(name_of=_name_of, of_classes=())
 
 
 def from_official(checkpoint: object) -> dict[str, Tensor]:
@@ -483,7 +481,7 @@ def from_official(checkpoint: object) -> dict[str, Tensor]:
     with the prompts under MaPLe's names. The map that has no gradient, the text tower and MaPLe's copies of embedded
     words are passed over, the latter two for CLIP's file's.
     """
-    state = official.tensors(checkpoint, None)
+    state = weight_files.tensors(checkpoint)
     second = any(name.startswith("prompt_learner.") for name in state)
     with torch.device("meta"):
         net = build(

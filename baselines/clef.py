@@ -98,9 +98,7 @@ class Head(nn.Module):
         self.proj = nn.Parameter(torch.randn(vision.width, vision.out) * vision.width**-0.5)
         text = torch.randn(n_classes, vision.out)
         if path is not None:
-            brought.load(
-                self, path, what=clip.WHAT, name_of=lambda _: "visual.proj", wrapper="state_dict", left_over=("",)
-            )
+            brought.load(self, path, what=clip.WHAT, name_of=lambda _: "visual.proj", left_over=("",))
             text = clip.embed_texts(path, clip.texts(expressions(n_classes)), vision)
         self.register_buffer("text", functional.normalize(text, dim=-1))
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / TEMPERATURE)))

@@ -225,7 +225,6 @@ def _name_of(name: str) -> str:
 
 
 RELEASED = official.Released(
-    wrapper="model_state_dict",
     name_of=_name_of,
     of_classes=(
         "head.fc.weight",

@@ -365,7 +365,6 @@ def _unused(options: Options, n_classes: int) -> dict[str, tuple[int, ...]]:
 
 
 RELEASED = official.Released(
-    wrapper="model_state_dict",
     name_of=_name_of,
     of_classes=("head.fc.weight", "head.fc.bias"),
     order=ORDER,
@@ -438,6 +437,9 @@ RECIPES = {
     "code_plus": dataclasses.replace(
         CODE,
         about="DDAMFN++ as released: sharpness-aware minimisation over Adam",
+        departures=(
+            "ρ is 0.05, its paper's; the changes of pictures are those of recipe code: neither is on record here",
+        ),
         training=dataclasses.replace(
             TRAINING,
             phases=(Phase(epochs=60, lr=5e-4, schedule=Exponential(factor=0.9)),),
@@ -445,11 +447,6 @@ RECIPES = {
             optimizer="adam",
             weight_decay=0.0,
             sam_rho=0.05,
-            augment=(
-                "flip",
-                Sometimes(p=0.5, changes=(Rotate(degrees=5), PaddedCrop(padding=8 / IMAGE_PX))),
-                settings.ERASE,
-            ),
         ),
     ),
 }

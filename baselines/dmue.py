@@ -28,9 +28,6 @@ Departures of ours
     * Where batches in which a class is short are used (``small_classes``), what cannot be computed is left out: a
       branch that would soften the labels of an absent class has none to soften, and the cosines to an absent class
       count as the smallest of the row.
-    * The authors' file of weights has names of their training. Where you trust it: ``torch.save({name.partition(
-      "feat_net.")[2]: value for name, value in torch.load("mv_epoch_17.pt")["state_dict"].items() if "feat_net." in
-      name}, "weights/mv_epoch_17.pth")``.
     * A loss of zero stands for a batch that is skipped. The optimiser still takes its step, with zero gradients: Adam's
       moments and weight decay go on.
     * What validates is the protocol's part that selects. Seeds are fixed.
@@ -65,11 +62,12 @@ from fer_bench.method import (
     WarmupCosine,
     Weights,
 )
-from fer_bench.training import official
+from fer_bench.training import official, weight_files
 from fer_bench.training.module import cross_entropy
 from fer_bench.training.weights import create_backbone
 
 HALF = (0.5, 0.5, 0.5)
+IN_FILE, LOSS = "feat_net.", "loss_layer."  # in the authors' file: the network, and the loss that it was trained with
 STEADY = 1e-12  # keeps a row of equal cosines from dividing by zero
 
 
@@ -178,7 +176,9 @@ def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
     small = options.small
     size: dict[str, Any] = {} if small is None else {"layers": small.layers, "channels": small.channels}
     nets: list[Any] = [
-        create_backbone(options.backbone, weights, num_classes=0, zero_init_last=False, **size)
+        create_backbone(
+            options.backbone, weights, num_classes=0, zero_init_last=False, inside=IN_FILE, left_over=(LOSS,), **size
+        )
         for _ in range(1 if options.target_only else n_classes + 1)
     ]
     head = Head(nets[0].num_features, n_classes, options)
@@ -398,8 +398,8 @@ def _deployed_name_of(name: str) -> str:
     return f"base.{rest.replace('layer4.0.', 'layer4.')}" if child == "trunk" else rest
 
 
-RELEASED = official.Released(wrapper=None, name_of=_name_of, of_classes=("head.classifiers.7.weight",))
-DEPLOYED = official.Released(wrapper=None, name_of=_deployed_name_of, of_classes=("head.classifiers.0.weight",))
+RELEASED = official.Released(name_of=_name_of, of_classes=("head.classifiers.7.weight",))
+DEPLOYED = official.Released(name_of=_deployed_name_of, of_classes=("head.classifiers.0.weight",))
 
 
 def from_official(checkpoint: object) -> dict[str, Tensor]:
@@ -407,7 +407,7 @@ def from_official(checkpoint: object) -> dict[str, Tensor]:
 
     One of the training graph is for recipe ``code``, one of the deployed target branch for recipe ``target``.
     """
-    deployed = "base.layer4.0.conv1.weight" in official.tensors(checkpoint, None)
+    deployed = "base.layer4.0.conv1.weight" in weight_files.tensors(checkpoint)
     released = DEPLOYED if deployed else RELEASED
     options = Options(target_only=deployed)
     state = released.state_dict(checkpoint, lambda n: build(options, n_classes=n, weights=Weights("none")))
@@ -445,7 +445,7 @@ CODE = Recipe(
     about="the released code with its comment for RAF-DB, from a ResNet-18 trained on faces (MS-Celeb-1M)",
     departures=(settings.UNROUNDED,),
     options=Options(),
-    weights="weights/mv_epoch_17.pth",
+    weights="weights/mv_epoch_17.pt",
     training=TRAINING,
 )
 

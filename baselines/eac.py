@@ -109,9 +109,7 @@ def _name_of(name: str) -> str:
 
 
 # the released code writes no checkpoint; whoever adds torch.save(model.state_dict(), …) gets these names
-RELEASED = official.Released(
-    wrapper="model_state_dict", name_of=_name_of, of_classes=("head.fc.weight", "head.fc.bias")
-)
+RELEASED = official.Released(name_of=_name_of, of_classes=("head.fc.weight", "head.fc.bias"))
 
 
 def from_official(checkpoint: object) -> dict[str, Tensor]:

@@ -14,15 +14,12 @@ What the released code does that is easily missed
     * Its weights per class are constants, which equal N / (10 n_c) of RAF-DB's training part. Ours are computed from
       the part that trains.
     * Eight weights of the encoder (a second normalisation and a feature head, 987,136 numbers) are registered and never
-      used. Ours lacks them; ``from_official`` passes over them. So the normalisation that comes with initial weights of
-      the encoder is not used either: the one that is used starts without scale and shift.
-    * The rate follows a cosine over all 60,000 steps, warm-up's 2,000 included, so that it drops a little where warm-up
-      ends. The settings' comment has 20,000 steps for RAF-DB.
+      used. Ours lacks them; ``from_official`` passes over them.
     * It tests every 1,000 steps on the test set and prints the last, the best and a moving mean.
 
 Departures of ours
     Each recipe names its own. The weights of the trunk are to be brought in timm's names for Swin, or those of
-    Microsoft's code, which timm translates.
+    Microsoft's code, as the authors' file has them, which timm translates.
 """
 
 import dataclasses
@@ -53,6 +50,7 @@ from fer_bench.method import (
 from fer_bench.training import module, official
 from fer_bench.training.weights import create_backbone
 
+EMBEDDING = ("feature.",)  # starts the names of layers that the authors' weights of faces have behind the network
 HALF = (0.5, 0.5, 0.5)  # mean and standard deviation of the code's normalisation
 N_WINDOW = 7
 # blocks whose windows are shifted, with the number of their windows at 112 px
@@ -104,6 +102,8 @@ class Options:
 class SwinGrid(nn.Module):
     """timm's Swin transformer with its last normalisation; (n, 3, h, w) to (n, c, h / 16, w / 16) with patches of 2.
 
+    The last normalisation starts anew, as in the released code, which does not apply its encoder's.
+
     Args:
         backbone: timm's name, with the tag of the weights.
         sizes: Its sizes.
@@ -119,6 +119,7 @@ class SwinGrid(nn.Module):
         net: Any = create_backbone(
             backbone,
             weights,
+            left_over=EMBEDDING,
             num_classes=0,
             img_size=sizes.image_size_px,
             patch_size=sizes.patch,
@@ -220,7 +221,6 @@ def _name_of(name: str) -> str:
 
 
 RELEASED = official.Released(
-    wrapper="state_dict_model",
     name_of=_name_of,
     of_classes=("head.fc.weight", "head.fc.bias"),
     unused={
@@ -258,6 +258,7 @@ CODE = Recipe(
     departures=(
         "pictures of the test are resized bicubically, as those of training; the code's are bilinearly",
         "60,000 steps are 156 epochs of RAF-DB, and 2,000 steps of warm-up 5.2 of them, whatever the data set",
+        "the cosine starts where warm-up ends: where the code's does was not read",
     ),
     options=Options(),
     weights="weights/start_0.pt",
@@ -266,8 +267,7 @@ CODE = Recipe(
             Phase(
                 epochs=round(N_STEPS / N_EPOCH), lr=5e-4 * 32 / 512,
                 schedule=WarmupCosine(
-                    warmup_epochs=N_WARMUP / N_EPOCH, start_lr=5e-7 * 32 / 512, end_lr=5e-6 * 32 / 512,
-                    counts_warmup=True,
+                    warmup_epochs=N_WARMUP / N_EPOCH, start_lr=5e-7 * 32 / 512, end_lr=5e-6 * 32 / 512
                 ),
             ),
         ),

@@ -273,7 +273,6 @@ def _of_level(name: str) -> str:
 SIDES = (28, 14, 7)
 
 RELEASED = official.Released(
-    wrapper="state_dict",
     name_of=_name_of,
     of_classes=("head.linear.weight", "head.linear.bias"),
     unused={

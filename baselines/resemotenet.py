@@ -223,7 +223,6 @@ def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
 
 
 RELEASED = official.Released(
-    wrapper=None,
     name_of=lambda name: name.partition(".")[2],
     of_classes=("head.fc4.weight", "head.fc4.bias"),
     order=ORDER,

@@ -32,12 +32,16 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from mmengine.dist import all_gather
 from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines._blocks import resnet, settings
 from fer_bench.method import Batch, Exponential, Method, Phase, Recipe, Weights
-from fer_bench.training import official, processes
+from fer_bench.training import official
+
+EMBEDDING = "feature."
+"""Starts the names of a layer that the authors' weights of faces have behind the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +100,7 @@ def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
         n_classes: Number of logits.
         weights: Initial weights of the trunk.
     """
-    trunk = resnet.Grid(options.backbone, options.small, weights)
+    trunk = resnet.Grid(options.backbone, options.small, weights, left_over=(EMBEDDING,))
     return nn.Sequential(OrderedDict(trunk=trunk, head=Head(trunk.n_channels, n_classes)))
 
 
@@ -164,7 +168,8 @@ class Loss(nn.Module):
         return new
 
     def _remember(self, rows: Tensor, labels: Tensor) -> None:
-        self.labels[processes.gathered(rows)] = processes.gathered(labels)
+        for their_rows, their_labels in zip(all_gather(rows), all_gather(labels), strict=True):
+            self.labels[their_rows] = their_labels
 
 
 def build_loss(options: Options, *, labels: np.ndarray, n_classes: int) -> nn.Module:  # noqa: ARG001 - BuildLoss
@@ -177,9 +182,7 @@ def _name_of(name: str) -> str:
     return resnet.numbered(rest) if child == "trunk" else rest.replace("alpha.", "alpha.0.")
 
 
-RELEASED = official.Released(
-    wrapper="model_state_dict", name_of=_name_of, of_classes=("head.fc.weight", "head.fc.bias")
-)
+RELEASED = official.Released(name_of=_name_of, of_classes=("head.fc.weight", "head.fc.bias"))
 
 
 def from_official(checkpoint: object) -> dict[str, Tensor]:
@@ -231,6 +234,10 @@ RECIPES = {
     "code_face": dataclasses.replace(
         CODE,
         about="as code, from the authors' weights of a ResNet-18 trained on faces (MS-Celeb-1M)",
+        departures=(
+            *CODE.departures,
+            "the file is loaded; the code looks for other names than it has (module.conv1.…), and loads nothing of it",
+        ),
         weights="weights/ijba_res18_naive.pth.tar",
     ),
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from fer_bench.errors import FerBenchError
-from fer_bench.training import official
+from fer_bench.training import weight_files
 
 _SHOWN = 3  # names in an error
 
@@ -20,7 +20,6 @@ def load(
     path: Path,
     *,
     what: str,
-    wrapper: str | None = None,
     name_of: Callable[[str], str] = _as_ours,
     left_over: tuple[str, ...] = (),
 ) -> None:
@@ -30,14 +29,13 @@ def load(
         net: The part.
         path: The file, a table of weights by their authors' names.
         what: What the file ought to be, for errors.
-        wrapper: Key under which the weights may stand in the file.
         name_of: From a name in the part to the file's.
         left_over: Starts of names that the file may have and the part lacks.
 
     Raises:
         FerBenchError: If a weight is missing, left over or of another size.
     """
-    state = official.tensors(official.read(path), wrapper)
+    state = weight_files.tensors(weight_files.read(path), source=str(path))
     found = matched(
         net.state_dict(), state, source=str(path), what=what, name_of=name_of, left_over=left_over,
         fix=f"give the file of {what}, or ask for random initialisation with `weights: none`",

@@ -254,9 +254,7 @@ def load_visual(tower: nn.Module, path: Path) -> None:
         FerBenchError: If the file is not CLIP's.
     """
     left_over = (*LEFT_OVER, "visual.proj", "positional_embedding", "transformer.", "ln_final.")
-    brought.load(
-        tower, path, what=WHAT, wrapper="state_dict", name_of=lambda name: f"visual.{name}", left_over=left_over
-    )
+    brought.load(tower, path, what=WHAT, name_of=lambda name: f"visual.{name}", left_over=left_over)
 
 
 def read_text(path: Path, vision: Vision) -> TextTower:
@@ -270,7 +268,7 @@ def read_text(path: Path, vision: Vision) -> TextTower:
         FerBenchError: If the file is not CLIP's.
     """
     tower = TextTower(vision.out, vision.activation).eval()
-    brought.load(tower, path, what=WHAT, wrapper="state_dict", left_over=("visual.", *LEFT_OVER[:4]))
+    brought.load(tower, path, what=WHAT, left_over=("visual.", *LEFT_OVER[:4]))
     return tower
 
 

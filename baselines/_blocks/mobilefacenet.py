@@ -101,7 +101,6 @@ class MobileFaceNet(nn.Module):
                 self,
                 path,
                 what="MobileFaceNet for 68 landmarks (cunjian/pytorch_face_landmark)",
-                wrapper="state_dict",
                 left_over=("output_layer.",),
             )
 

@@ -46,16 +46,25 @@ class Grid(nn.Module):
         caffe: The order of strides of Caffe's ResNets, in which VGGFace2's weights were trained: a stage's first block
             skips places in its first convolution, 1 × 1, instead of its second, and the stem's pooling rounds up
             without padding. The weights have the same sizes.
+        left_over: As :func:`~fer_bench.training.weights.create_backbone`.
 
     Raises:
         FerBenchError: If the weights do not fit.
     """
 
-    def __init__(self, backbone: str, small: Small | None, weights: Weights, *, caffe: bool = False) -> None:
+    def __init__(
+        self,
+        backbone: str,
+        small: Small | None,
+        weights: Weights,
+        *,
+        caffe: bool = False,
+        left_over: tuple[str, ...] = (),
+    ) -> None:
         super().__init__()
         size: dict[str, Any] = {} if small is None else {"layers": small.layers, "channels": small.channels}
         # with torch's initial weights, not with branches that start at zero
-        net: Any = create_backbone(backbone, weights, num_classes=0, zero_init_last=False, **size)
+        net: Any = create_backbone(backbone, weights, num_classes=0, zero_init_last=False, left_over=left_over, **size)
         if caffe:
             net.maxpool = nn.MaxPool2d(3, 2, ceil_mode=True)
             for stage in (net.layer2, net.layer3, net.layer4):

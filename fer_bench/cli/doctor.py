@@ -5,14 +5,12 @@ import json
 import shutil
 from pathlib import Path
 
-from fer_bench.cli._common import AsJson, ParamsFile, print_aligned
+from fer_bench.cli._common import AsJson, ParamsFile
 from fer_bench.params import PARAMS, Params
 
 
 def doctor(*, params: ParamsFile = PARAMS, as_json: AsJson = False) -> None:
-    """Say what is here and what the grid still needs.
-
-    Shows versions, the device, and which data sets and weights are found where.
+    """Show versions, the device, which data sets are found where, and what is missing for the grid.
 
     \b
     Examples:
@@ -23,7 +21,9 @@ def doctor(*, params: ParamsFile = PARAMS, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(rows, indent=1))
         return
-    print_aligned(["what", "found", "fix"], [list(row.values()) for row in rows])
+    from tabulate import tabulate
+
+    print(tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
 
 
 def _row(what: str, found: str, fix: str = "") -> dict[str, str]:

@@ -2,21 +2,21 @@
 
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import timm
-import torch
 from torch import nn
 
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Weights
+from fer_bench.training import weight_files
 
 __all__ = ["Weights", "create_backbone", "describe", "keras_arrays", "resolve"]
 
 _RANDOM = "or ask for random initialisation with `weights: none` there"
-_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
 _SHOWN = 3  # layers named in an error
 _PATIENCE_S = 10
 
@@ -29,7 +29,7 @@ def resolve(name: str | None, recipe_weights: str) -> Weights:
         recipe_weights: What the recipe asks for.
 
     Raises:
-        FerBenchError: If a file is asked for and is not there.
+        FerBenchError: If a file is asked for and is not there, or cannot be one of weights.
     """
     asked = recipe_weights if name is None else name
     if asked == "none":
@@ -37,11 +37,12 @@ def resolve(name: str | None, recipe_weights: str) -> Weights:
     if asked == "timm":
         return Weights("timm")
     path = Path(asked)
-    if not path.is_file():
+    if not path.exists():
         raise FerBenchError(
             f"no weights file {asked}",
             fix=f"put it there, or name another file in params.yaml (methods.<method>.weights), {_RANDOM}",
         )
+    weight_files.head(path)
     return Weights("file", path)
 
 
@@ -70,12 +71,21 @@ def describe(weights: Weights, timm_name: str | None) -> str:
     return "none" if weights.path is None else f"file:{weights.path.name}"
 
 
-def create_backbone(timm_name: str, weights: Weights, **options: Any) -> nn.Module:  # noqa: ANN401 - passed to timm
+def create_backbone(
+    timm_name: str,
+    weights: Weights,
+    *,
+    left_over: tuple[str, ...] = (),
+    inside: str = "",
+    **options: Any,  # noqa: ANN401 - passed to timm
+) -> nn.Module:
     """Create one of timm's networks and give it its initial weights.
 
     Args:
         timm_name: timm's name, with the tag of the weights.
         weights: From :func:`resolve`.
+        left_over: Starts of names that a file may have and the network lacks, beside its classifier's.
+        inside: What a file may have before the network's names, where it is of a larger module.
         **options: Passed to ``timm.create_model``, e.g. ``num_classes=0``.
 
     Raises:
@@ -84,7 +94,7 @@ def create_backbone(timm_name: str, weights: Weights, **options: Any) -> nn.Modu
     net: nn.Module = timm.create_model(timm_name, pretrained=False, **options)
     path = _fetch(timm_name) if weights.source == "timm" else weights.path
     if path is not None:
-        _load(net, path, timm_name)
+        _load(net, path, timm_name, left_over, inside)
     return net
 
 
@@ -97,9 +107,9 @@ def keras_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         if path.suffix != ".npz":
             raise ValueError(path.suffix)  # noqa: TRY301 - one message for all that is not an archive
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (OSError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile):
         raise FerBenchError(
             f"{path}: not an archive of arrays (.npz)",
             fix="give the .npz that holds Keras' weights under Keras' names, e.g. conv_dw_9/depthwise_kernel",
@@ -141,19 +151,20 @@ def _bring(timm_name: str) -> str:
     )
 
 
-def _load(net: nn.Module, path: Path, timm_name: str) -> None:
-    """Load a state dict, layer by layer accounted for; only a classifier that the trunk lacks may be left over."""
-    state = _read_state(path)
+def _load(net: nn.Module, path: Path, timm_name: str, left_over: tuple[str, ...], inside: str) -> None:
+    """Load a state dict, layer by layer accounted for; a classifier that the trunk lacks may be left over."""
+    found = weight_files.tensors(weight_files.read(path), source=str(path))
+    state = {name.removeprefix(inside): value for name, value in found.items()}
     # timm's own translation of the original authors' names, where the network's family has one
     translate = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
     if translate is not None:
         state = translate(state, net)
     wanted = net.state_dict()
-    classifier = _classifiers(net)
+    left_over = (*left_over, *_classifiers(net))
     # a counter that older files lack; nothing is computed from it
     state = {name: value for name, value in wanted.items() if name.endswith("num_batches_tracked")} | state
     missing = [name for name in wanted if name not in state]
-    foreign = [name for name in state if name not in wanted and not name.startswith(classifier)]
+    foreign = [name for name in state if name not in wanted and not name.startswith(left_over)]
     shapes = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
     for what, names in (("lacks", missing), ("has, and the network lacks,", foreign), ("has in other sizes", shapes)):
         if names:
@@ -169,37 +180,3 @@ def _classifiers(net: nn.Module) -> tuple[str, ...]:
     """Return the prefixes of the network's classifier in state dicts."""
     names = getattr(net, "pretrained_cfg", {}).get("classifier") or ()
     return tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
-
-
-def _read_state(path: Path) -> dict[str, torch.Tensor]:
-    state = _read_table(path)
-    for wrapper in ("state_dict", "model"):  # as training scripts save it, beside the optimiser's state
-        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
-            state = state[wrapper]
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise FerBenchError(
-            f"{path}: holds no tensors by name", fix="save the state dict: torch.save(model.state_dict(), …)"
-        )
-    if state and all(name.startswith("module.") for name in state):  # as training on several devices leaves them
-        state = {name.removeprefix("module."): value for name, value in state.items()}
-    return dict(state)
-
-
-def _read_table(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
-    import pickle
-
-    import safetensors.torch
-
-    if path.suffix not in _SUFFIXES:
-        raise FerBenchError(f"{path}: not a file of weights", fix=f"give one that ends in {', '.join(_SUFFIXES)}")
-    try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise FerBenchError(
-            f"{path}: not a table of tensors; objects pickled whole are not read, because reading may run code",
-            fix="save the state dict: torch.save(model.state_dict(), …)",
-        ) from None
-    except (OSError, RuntimeError, EOFError, safetensors.SafetensorError):
-        raise FerBenchError(f"{path}: unreadable as weights", fix="copy or download the file again") from None

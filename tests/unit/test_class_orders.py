@@ -27,8 +27,9 @@ def test_every_method_with_released_checkpoints_has_its_order_on_record():
     assert orders.STANDS_IN.keys() == orders.ORDERS.keys()
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
 @pytest.mark.parametrize("method", sorted(orders.ORDERS.keys() - WORDED))
-def test_a_class_of_a_released_checkpoint_comes_out_under_its_name(method):
+def test_a_class_of_a_released_checkpoint_comes_out_under_its_name(method, wrapped):
     module = importlib.import_module(f"baselines.{method}")
     for figures in CHECKPOINTS[method]:
         released = module.DEPLOYED if figures.endswith("_deployed") else module.RELEASED
@@ -38,7 +39,8 @@ def test_a_class_of_a_released_checkpoint_comes_out_under_its_name(method):
             numbered = torch.arange(math.prod(shape[:1])).float().reshape(-1, *(1 for _ in shape[1:]))
             state[key] = numbered.expand(shape) if key in theirs else torch.zeros(()).expand(shape)
         assert theirs.keys() <= state.keys()
-        read = module.from_official(state)
+        parallel = {"epoch": 3, "net": {f"module.{key}": value for key, value in state.items()}}
+        read = module.from_official(parallel if wrapped else state)
         for name in released.of_classes:
             numbers = read[name].flatten(1)[:, 0] if read[name].dim() > 1 else read[name]
             found = dict(zip(expressions(7), numbers.int().tolist(), strict=True))

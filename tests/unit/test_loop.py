@@ -102,6 +102,7 @@ def fit(model, parts, folder, *, validate=True, key="test"):
         folder=folder,
         key=key,
         amp=False,
+        launcher="none",
         title="test",
     )
 
