@@ -17,6 +17,8 @@ What the released code does that is easily missed
     * Patches are dropped by the sum of absolute values of their projection, before positions are added.
     * The linear head starts at zero (option ``zero_head``).
     * Rare classes are repeated by a factor ⌈√(0.15 / share)⌉; dropout of positions is defined and never applied.
+    * The learning rate follows the cosine epoch by epoch. Pictures are BGR while they are made grey and their colours
+      are changed; they are turned bilinearly, and an erased rectangle's ratio is drawn evenly, not its logarithm.
     * Both ``val`` and ``test`` are the test list, and the epoch that is best on it is kept.
 
 Departures of ours
@@ -43,8 +45,10 @@ from baselines._blocks.resnet import IMAGENET_MEAN, IMAGENET_STD
 from fer_bench.errors import FerBenchError
 from fer_bench.method import (
     Batch,
+    EpochCosine,
     Erase,
     Grey,
+    InBgr,
     Jitter,
     Method,
     Phase,
@@ -375,20 +379,28 @@ def from_official(checkpoint: object) -> dict[str, Tensor]:
 
 
 TRAINING = Training(
-    phases=(Phase(epochs=40, lr=1e-3, schedule="cosine"),), batch_size=128, image_size_px=112, optimizer="sgd",
+    phases=(Phase(epochs=40, lr=1e-3, schedule=EpochCosine()),), batch_size=128, image_size_px=112, optimizer="sgd",
     weight_decay=5e-4, undecayed=("pos_embed", "cls_token"), clip_norm=10.0,
     sampling=RepeatFactor(threshold=RARE),
     augment=(
-        Sometimes(p=0.5, changes=(Rotate(degrees=6),)), ResizedCrop(area=(0.8, 1.0), aspect=(1.0, 1.0)), "flip",
-        Sometimes(p=0.2, changes=(Grey(),)),
-        Sometimes(p=0.8, changes=(Jitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),)),
-        Sometimes(p=0.5, changes=(Erase(area=(0.02, 0.33), mean=IMAGENET_MEAN, std=IMAGENET_STD),)),
+        Sometimes(p=0.5, changes=(Rotate(degrees=6, interpolation="bilinear"),)),
+        ResizedCrop(area=(0.8, 1.0), aspect=(1.0, 1.0)), "flip",
+        InBgr(
+            changes=(
+                Sometimes(p=0.2, changes=(Grey(),)),
+                Sometimes(p=0.8, changes=(Jitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),)),
+            ),
+        ),
+        Sometimes(p=0.5, changes=(Erase(area=(0.02, 0.33), drawn="ratio", mean=IMAGENET_MEAN, std=IMAGENET_STD),)),
     ),
 )  # fmt: skip
 
 CODE = Recipe(
     about="the released code for RAF-DB: IR-50 trained on faces (MS-Celeb-1M), timm's transformer of 2020",
-    departures=("pictures are turned and cropped at 112 px, the code's at their own 224",),
+    departures=(
+        "pictures are turned and cropped at 112 px, the code's at their own 224",
+        "an erased rectangle that does not fit is cut at the border; the code draws again",
+    ),
     options=Options(transformer="weights/vit_small_p16_224-15ec54c9.pth"),
     weights="weights/backbone_ir50_ms1m_epoch120.pth",
     training=TRAINING,

@@ -437,9 +437,6 @@ RECIPES = {
     "code_plus": dataclasses.replace(
         CODE,
         about="DDAMFN++ as released: sharpness-aware minimisation over Adam",
-        departures=(
-            "ρ is 0.05, its paper's; the changes of pictures are those of recipe code: neither is on record here",
-        ),
         training=dataclasses.replace(
             TRAINING,
             phases=(Phase(epochs=60, lr=5e-4, schedule=Exponential(factor=0.9)),),
@@ -447,6 +444,11 @@ RECIPES = {
             optimizer="adam",
             weight_decay=0.0,
             sam_rho=0.05,
+            augment=(
+                "flip",
+                Sometimes(p=0.5, changes=(Rotate(degrees=5), PaddedCrop(padding=8 / IMAGE_PX))),
+                settings.ERASE,
+            ),
         ),
     ),
 }

@@ -32,13 +32,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from mmengine.dist import all_gather
 from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines._blocks import resnet, settings
 from fer_bench.method import Batch, Exponential, Method, Phase, Recipe, Weights
-from fer_bench.training import official
+from fer_bench.training import official, processes
 
 EMBEDDING = "feature."
 """Starts the names of a layer that the authors' weights of faces have behind the network."""
@@ -168,8 +167,7 @@ class Loss(nn.Module):
         return new
 
     def _remember(self, rows: Tensor, labels: Tensor) -> None:
-        for their_rows, their_labels in zip(all_gather(rows), all_gather(labels), strict=True):
-            self.labels[their_rows] = their_labels
+        self.labels[processes.gathered(rows)] = processes.gathered(labels)
 
 
 def build_loss(options: Options, *, labels: np.ndarray, n_classes: int) -> nn.Module:  # noqa: ARG001 - BuildLoss

@@ -35,26 +35,30 @@ class Erase:
 
     Attributes:
         area: Smallest and largest share of the picture.
-        aspect: Smallest and largest ratio of height to width; its logarithm is drawn evenly.
+        aspect: Smallest and largest ratio of height to width.
+        drawn: What of the ratio is drawn evenly: its ``logarithm``, as torchvision does, or the ``ratio`` itself.
         mean: What is written, per channel, in [0, 1]. The mean by which a trunk normalises is zero to the trunk.
         std: Per channel, of noise around it, pixel by pixel.
     """
 
     area: tuple[float, float]
     aspect: tuple[float, float] = (0.3, 3.3)
+    drawn: Literal["logarithm", "ratio"] = "logarithm"
     mean: tuple[float, float, float]
     std: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rotate:
-    """Rotate by an angle drawn evenly, to the nearest pixel; what comes in from outside is black.
+    """Rotate by an angle drawn evenly; what comes in from outside is black.
 
     Attributes:
         degrees: Largest angle to either side.
+        interpolation: Between pixels: the ``nearest`` one, as torchvision by default, or ``bilinear``, as OpenCV.
     """
 
     degrees: float
+    interpolation: Literal["nearest", "bilinear"] = "nearest"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,8 +163,31 @@ class Either:
     changes: "tuple[Change, ...]"
 
 
+@dataclass(frozen=True, kw_only=True)
+class InBgr:
+    """Make all of some changes to the picture with its channels turned round, as code that holds BGR does.
+
+    Attributes:
+        changes: Which, in this order.
+    """
+
+    changes: "tuple[Change, ...]"
+
+
 Change: TypeAlias = (
-    Mirror | Noise | Erase | Rotate | PaddedCrop | Crop | ResizedCrop | Grey | Jitter | RandAugment | Sometimes | Either
+    Mirror
+    | Noise
+    | Erase
+    | Rotate
+    | PaddedCrop
+    | Crop
+    | ResizedCrop
+    | Grey
+    | Jitter
+    | RandAugment
+    | Sometimes
+    | Either
+    | InBgr
 )
 
 Augmentation: TypeAlias = Literal["flip", "contrast", "crop"] | Change
@@ -245,6 +272,11 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EpochCosine:
+    """A learning rate that falls along half a cosine to zero, epoch by epoch (torch's ``CosineAnnealingLR``)."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WarmupCosine:
     """A learning rate that rises linearly and falls along half a cosine, step by step.
 
@@ -252,11 +284,14 @@ class WarmupCosine:
         warmup_epochs: Over which it rises; parts of an epoch are allowed.
         start_lr: Rate of the first step.
         end_lr: Where it ends.
+        counts_warmup: The cosine starts with the first step, and is followed from where warm-up ends (timm's
+            ``CosineLRScheduler``), so that the rate drops there; otherwise it starts where warm-up ends.
     """
 
     warmup_epochs: float
     start_lr: float = 0.0
     end_lr: float = 0.0
+    counts_warmup: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,7 +305,9 @@ class Stages:
     table: tuple[tuple[int, float, float], ...]
 
 
-Schedule: TypeAlias = Literal["constant", "cosine"] | InverseTime | Plateau | Exponential | Step | Stages | WarmupCosine
+Schedule: TypeAlias = (
+    Literal["constant", "cosine"] | InverseTime | Plateau | Exponential | Step | Stages | EpochCosine | WarmupCosine
+)
 """``constant``; ``cosine``: to zero over all steps of the phase; or a rule. All act once an epoch but ``cosine`` and
 :class:`WarmupCosine`."""
 

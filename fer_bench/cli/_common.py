@@ -2,7 +2,10 @@
 
 import json
 import os
+import shutil
 import sys
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -51,10 +54,47 @@ def show(table: "pd.DataFrame", *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(json.loads(table.to_json(orient="records")), indent=1))
         return
+    rows = table.astype(object).where(table.notna(), "").to_numpy().tolist()
+    print_aligned(list(table.columns), rows)
+
+
+def print_aligned(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table to stdout, aligned; columns of prose are wrapped where it is wider than the terminal."""
     from tabulate import tabulate
 
-    rows = table.astype(object).where(table.notna(), "").to_numpy().tolist()
-    print(tabulate(rows, headers=list(table.columns), tablefmt="simple", disable_numparse=True))
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    widths = _widths(headers, cells, width())
+    wrapped = [
+        [cell if most is None else _fill(cell, most) for cell, most in zip(row, widths, strict=True)] for row in cells
+    ]
+    print(tabulate(wrapped, headers=headers, tablefmt="simple", disable_numparse=True))
+
+
+def _fill(text: str, most: int) -> str:
+    return textwrap.fill(text, most, break_long_words=False, break_on_hyphens=False)
+
+
+def width() -> int:
+    """Return the width to print in: the terminal's, or 120 characters where there is none."""
+    return shutil.get_terminal_size(fallback=(120, 24)).columns
+
+
+def _widths(headers: Sequence[str], cells: Sequence[Sequence[str]], most: int) -> list[int | None]:
+    """Return the width to which each column is wrapped; None: as wide as it is."""
+    longest = [
+        max(len(header) + 2, *(len(line) for cell in column for line in cell.split("\n")))
+        for header, column in zip(headers, zip(*cells, strict=True), strict=False)
+    ]
+    # tabulate puts two spaces between columns and two behind a heading; what is short is a name or a number
+    prose = [length > 30 and any(" " in row[column] for row in cells) for column, length in enumerate(longest)]
+    over = sum(longest) + 2 * (len(longest) - 1) - most
+    room = sum(length for length, wrapped in zip(longest, prose, strict=True) if wrapped)
+    if over <= 0 or not room:
+        return [None for _ in longest]
+    return [
+        max(30, length - -(-over * length // room)) if wrapped else None
+        for length, wrapped in zip(longest, prose, strict=True)
+    ]
 
 
 def set_environment(params: "Params") -> None:

@@ -5,7 +5,9 @@ from fer_bench.cli._common import AsJson, ParamsFile, say, show, wrote
 
 
 def adjust(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = False) -> None:
-    """Score the grid on all reported samples, on those without a twin in training, and on the twins.
+    """Score the grid without the pictures that training has too.
+
+    On all reported samples, on those without a twin in training, and on the twins.
 
     A twin is the same photograph, equal or altered, as the audit found it. Reads results/GRID/predicted, runs.csv and
     audits/DATASET_twins.csv; writes results/GRID/contamination.csv. Needs neither torch nor pictures nor the runs.

@@ -5,7 +5,9 @@ from fer_bench.cli._common import AsJson, ParamsFile, say, show, wrote
 
 
 def annotators(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = False) -> None:
-    """Redraw the annotators' votes, and set every method beside one annotator judged by the others.
+    """Set every method beside one annotator.
+
+    The votes are redrawn, and one annotator is judged by the others as methods are.
 
     Reads results/GRID/predicted, runs.csv, intervals.csv and audits/DATASET_reported.csv; writes
     results/GRID/annotators.csv, without rows where no data set has votes. Needs neither torch nor pictures nor the

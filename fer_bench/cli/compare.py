@@ -43,7 +43,9 @@ def compare(
     as_json: AsJson = False,
     output: Output = None,
 ) -> None:
-    """Compare methods on the same samples: difference, interval, p-value, verdict.
+    """Compare methods on the same samples.
+
+    Prints difference, interval, p-value and verdict.
 
     Without files: all methods of the grid, seeds taken as random; writes comparisons.csv and ranks.csv in results/GRID.
     With two or more files of predictions, from whatever framework (docs/predictions.md), or folders of them: those runs

@@ -78,7 +78,9 @@ def audit(
     params: ParamsFile = Path("params.yaml"),
     as_json: AsJson = False,
 ) -> None:
-    """Look for what leaks and what is not as released; exit with 1 if an audit is red.
+    """Look for what leaks and what is not as released.
+
+    Exits with 1 if an audit is red.
 
     Writes results/GRID/audits/DATASET.json, tables of ids beside it, and the gate that training asks. What is red is
     trained on only if the grid says prepare.DATASET.accept: contaminated; then the exit code is 0 too.
@@ -120,7 +122,9 @@ def fingerprint(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write; compressed if it ends with .xz.")],
 ) -> None:
-    """Write down what a prepared data set holds, without pictures: counts, digests, perceptual hashes.
+    """Write down what a data set holds, without its pictures.
+
+    That is counts, digests and perceptual hashes of a prepared data set.
 
     The file may be shared where pictures may not. As fer_bench/datasets/fingerprints/DATASET.csv, a copy of the release
     becomes what other copies are held against.
@@ -144,7 +148,9 @@ def diff(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write a CSV with a row per picture.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say how two copies of a data set differ, picture by picture; exit with 1 if they do.
+    """Say how two copies of a data set differ, by picture.
+
+    Exits with 1 if they do.
 
     Each picture is the same, re-encoded, resized, re-aligned, unlike, missing or added, and may have been moved to
     another split or relabelled.

@@ -38,7 +38,9 @@ report:
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where everything goes.")] = Path("fer-bench-demo"),
 ) -> None:
-    """Carry the whole pipeline out on drawn faces: no data, no GPU, no DVC, no question.
+    """Carry the whole pipeline out on drawn faces.
+
+    It needs no data, no GPU and no DVC, and asks nothing.
 
     Writes params.yaml, data/ and results/demo/ into FOLDER. What is there already is kept: a params.yaml that you
     changed is the one that is carried out.

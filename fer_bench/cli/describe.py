@@ -2,80 +2,133 @@
 
 import ast
 import inspect
+import textwrap
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from fer_bench import registry
+from fer_bench.cli._common import width
+from fer_bench.errors import FerBenchError
 
 if TYPE_CHECKING:
-    from fer_bench.card import Network
+    from fer_bench.card import Card, Network
+    from fer_bench.method import Recipe
 
 
 def describe(
     kind: Annotated[Literal["method", "dataset", "metric", "protocol", "audit"], typer.Argument()],
     name: Annotated[str, typer.Argument(help="As `fer-bench list` prints it.")],
+    *,
+    recipe: Annotated[str | None, typer.Option(help="Print this recipe of the method in full instead.")] = None,
 ) -> None:
     """Describe one method, data set, metric, protocol or audit.
 
     \b
     Examples:
       fer-bench describe method conv_cut
-      fer-bench describe metric macro_f1
+      fer-bench describe method conv_cut --recipe paper
     """  # noqa: D301 - click's mark for lines that stay as they are
-    plural = f"{kind}s"
-    if kind == "method" and name not in registry.names("methods") and name in registry.names("cards"):
-        print(f"{name}: a card without code; nobody has reproduced it here yet")
+    if recipe is not None:
+        if kind != "method":
+            raise FerBenchError(f"a {kind} has no recipes", fix="leave --recipe out")
+        _print_recipe(name, recipe)
+        return
+    has_code = kind != "method" or name in registry.names("methods")
+    if not has_code and name in registry.names("cards"):
+        _say(f"{name}: a card without code; nobody has reproduced it here yet")
     else:
-        path = registry.path_of(plural, name)
+        path = registry.path_of(f"{kind}s", name)
         print(inspect.cleandoc(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""))
     if kind == "method":
+        print()
         _print_card(name)
-        if name in registry.names("methods"):
+        if has_code:
             _print_recipes(name)
+
+
+def _say(text: str, *, indent: str = "") -> None:
+    """Print a paragraph in the terminal's width; its further lines are set in."""
+    print(
+        textwrap.fill(
+            text,
+            width(),
+            initial_indent=indent,
+            subsequent_indent=f"{indent}    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
 
 
 def _print_card(name: str) -> None:
     from fer_bench import card
 
+    if name not in registry.names("cards"):
+        _say(f"Card: none. Paper, claims and known defects go to baselines/{name}.yaml; see CONTRIBUTING.md")
+        return
     found = card.read(name)
-    print(f"\nPretraining: {found.pretraining}")
+    _say(f"Pretraining: {found.pretraining}")
     if found.approximation is not None:
-        print(f"Approximation, without {found.approximation}")
+        _say(f"Approximation, without {found.approximation}")
     if found.code is not None:
-        print(f"Code read: {found.code.repository} at {found.code.commit} (licence: {found.code.licence})")
+        _say(f"Code read: {found.code.repository} at {found.code.commit} (licence: {found.code.licence})")
     if found.network is not None:
         _print_network(found.network)
+    _print_record(found)
+
+
+def _print_record(found: "Card") -> None:
     for file in found.files:
-        print(f"File on record: {file.name}, SHA-256 {file.sha256} ({file.what})")
+        _say(f"File on record: {file.name}, SHA-256 {file.sha256} ({file.what})")
     for claim in found.claims:
-        print(
+        _say(
             f"Claim: {claim.dataset} {claim.metric} {100 * claim.value:.2f} % ({claim.where}; "
             f"{claim.protocol.n_classes} classes, label rule {claim.protocol.label_rule}, "
             f"selection {claim.protocol.selection})"
         )
     for heading, notes in (("Known defect", found.known_defects), ("Report", found.reports)):
         for note in notes:
-            print(f"{heading}: {note.what} <{note.link}>")
+            _say(f"{heading}: {note.what} <{note.link}>")
 
 
 def _print_network(network: "Network") -> None:
-    print(
+    _say(
         f"Network: {network.parameters:,} parameters, {network.macs:,} multiply-accumulates for one picture "
         f"(recipe {network.recipe}, {network.n_classes} expressions)"
     )
-    print(f"Held to the released code's own modules: {network.verified or 'nothing'}")
+    _say(f"Held to the released code's own modules: {network.verified or 'nothing'}")
     if network.note is not None:
-        print(f"Of these figures: {network.note}")
+        _say(f"Of these figures: {network.note}")
 
 
 def _print_recipes(name: str) -> None:
+    recipes: dict[str, Recipe] = registry.load("methods", name).recipes
+    print()
+    for recipe_name, recipe in recipes.items():
+        _say(f"Recipe {recipe_name}: {recipe.about}")
+    print()
+    first = next(iter(recipes))
+    _say(f"One in full, with departures and settings: fer-bench describe method {name} --recipe {first}")
+
+
+def _print_recipe(name: str, recipe_name: str) -> None:
+    import yaml
+
+    from fer_bench.training import cell
+
     method = registry.load("methods", name)
-    for recipe_name, recipe in method.recipes.items():
-        print(f"\nRecipe {recipe_name}: {recipe.about}")
-        for departure in recipe.departures:
-            print(f"  departs: {departure}")
-        print(f"  options: {recipe.options}")
-        if recipe.training is not None:
-            print(f"  training: {recipe.training}")
-        print(f"  weights: {recipe.weights}")
+    if recipe_name not in method.recipes:
+        raise FerBenchError(
+            f"{name} has no recipe '{recipe_name}'", fix=f"--recipe, one of: {', '.join(method.recipes)}"
+        )
+    recipe: Recipe = method.recipes[recipe_name]
+    _say(f"Recipe {recipe_name}: {recipe.about}")
+    for departure in recipe.departures:
+        _say(f"departs: {departure}", indent="  ")
+    settings = {
+        "weights": recipe.weights,
+        "options": cell.plain(recipe.options),
+        "training": cell.plain(recipe.training),
+    }
+    print(yaml.safe_dump(settings, sort_keys=False, default_flow_style=None, width=width()), end="")

@@ -5,12 +5,14 @@ import json
 import shutil
 from pathlib import Path
 
-from fer_bench.cli._common import AsJson, ParamsFile
+from fer_bench.cli._common import AsJson, ParamsFile, print_aligned
 from fer_bench.params import PARAMS, Params
 
 
 def doctor(*, params: ParamsFile = PARAMS, as_json: AsJson = False) -> None:
-    """Show versions, the device, which data sets are found where, and what is missing for the grid.
+    """Say what is here and what the grid still needs.
+
+    Shows versions, the device, and which data sets and weights are found where.
 
     \b
     Examples:
@@ -21,9 +23,7 @@ def doctor(*, params: ParamsFile = PARAMS, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(rows, indent=1))
         return
-    from tabulate import tabulate
-
-    print(tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
+    print_aligned(["what", "found", "fix"], [list(row.values()) for row in rows])
 
 
 def _row(what: str, found: str, fix: str = "") -> dict[str, str]:

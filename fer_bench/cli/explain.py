@@ -28,7 +28,7 @@ def explain(
     ] = False,
     params: ParamsFile = PARAMS,
 ) -> None:
-    """Ask a run for its features before the classifier, and for Grad-CAM maps.
+    """Ask runs for their features and Grad-CAM maps.
 
     Writes results/GRID/features/DATASET_METHOD.csv (a t-SNE map, and how pure each picture's neighbourhood is), .json
     (what of, and the purity with its interval) and .npz (the Grad-CAM maps). Faces are kept only where the data set's

@@ -5,7 +5,9 @@ from fer_bench.cli._common import AsJson, ParamsFile, say, show, wrote
 
 
 def ladder(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = False) -> None:
-    """Part what procedure adds to each method's numbers: checkpoint, order of the pictures, label rule.
+    """Part what procedure adds to each method's numbers.
+
+    Procedure is the choice of the checkpoint, the order of the pictures, and the label rule.
 
     Reads results/GRID/predicted, runs.csv and orders/DATASET_METHOD.csv; writes results/GRID/ladder.csv, and gains.csv:
     what choosing the checkpoint on the test set adds. Needs neither torch nor pictures nor the runs.

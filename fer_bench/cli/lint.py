@@ -17,7 +17,9 @@ def lint(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    r"""Find numbers that no longer match the results, bold marks without a test, and "significantly" without a p-value.
+    """Hold the numbers of a manuscript to the results.
+
+    Finds numbers that no longer match, bold marks without a test, and "significantly" without a p-value.
 
     A decimal in percent or points, or in a table, is looked up among the printed values of the methods that its
     sentence or row names. Exit with 1 if anything is found. Numbers written with the macros of tables/numbers.tex
@@ -27,7 +29,7 @@ def lint(
     Examples:
       fer-bench lint paper.tex
       fer-bench lint paper.tex --results results/ferplus_cpu
-    """
+    """  # noqa: D301 - click's mark for lines that stay as they are
     import pandas as pd
 
     from fer_bench import params as params_file

@@ -6,8 +6,13 @@ from typing import Annotated, Any, Literal
 import typer
 
 from fer_bench import registry
-from fer_bench.cli._common import AsJson
+from fer_bench.cli._common import AsJson, print_aligned
 from fer_bench.errors import FerBenchError
+
+COLUMNS = (
+    "method", "year", "paper", "venue", "claimed accuracy", "parameters", "MACs", "of recipe", "verified", "in part",
+    "note", "code",
+)  # fmt: skip
 
 
 def list_(
@@ -30,9 +35,7 @@ def list_(
     if as_json:
         print(json.dumps(rows, indent=1))
         return
-    from tabulate import tabulate
-
-    print(tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
+    print_aligned(list(rows[0]), [list(row.values()) for row in rows])
     if methods:
         print(
             "\nOf the recipe named, with seven expressions. MACs: multiply-accumulates of predicting one picture. "
@@ -63,27 +66,30 @@ def _row(kind: str, name: str) -> dict[str, str]:
 
 
 def _method(name: str) -> dict[str, object]:
-    """Return everything that the card says of a method at a glance."""
+    """Return everything that the card says of a method at a glance, or what is wrong with the card."""
     from fer_bench import card
 
-    found = card.read(name)
+    row: dict[str, object] = dict.fromkeys(COLUMNS) | {"method": name, "claimed accuracy": [], "in part": False}
+    if name not in registry.names("cards"):
+        return row | {"note": f"no card; write baselines/{name}.yaml, see CONTRIBUTING.md", "code": "no card"}
+    try:
+        found = card.read(name)
+    except FerBenchError as error:  # one card that is wrong is no reason to keep the others back
+        return row | {"note": error.problem, "code": "card unreadable"}
     made = "" if found.approximation is None else card.APPROXIMATION
-    claims = [f"{claim.dataset} {100 * claim.value:.2f} %" for claim in found.claims if claim.metric == "accuracy"]
-    network = found.network
-    return {
-        "method": name,
-        "year": None if found.paper is None else found.paper.year,
-        "paper": None if found.paper is None else found.paper.authors,
-        "venue": None if found.paper is None else found.paper.venue,
-        "claimed accuracy": claims,
-        "parameters": None if network is None else network.parameters,
-        "MACs": None if network is None else network.macs,
-        "of recipe": None if network is None else network.recipe,
-        "verified": None if network is None else network.verified,
-        "in part": network is not None and network.in_part,
-        "note": None if network is None else network.note,
+    row |= {
+        "claimed accuracy": [
+            f"{claim.dataset} {100 * claim.value:.2f} %" for claim in found.claims if claim.metric == "accuracy"
+        ],
         "code": made if name in registry.names("methods") else "card only",
     }
+    if found.paper is not None:
+        row |= {"year": found.paper.year, "paper": found.paper.authors, "venue": found.paper.venue}
+    if found.network is not None:
+        network = found.network
+        row |= {"parameters": network.parameters, "MACs": network.macs, "of recipe": network.recipe}
+        row |= {"verified": network.verified, "in part": network.in_part, "note": network.note}
+    return row
 
 
 def _by_dataset(claims: list[str]) -> str:

@@ -45,7 +45,7 @@ def plan(
     dataset: Annotated[str | None, typer.Option(help="Of --from, the data set, where it has several.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say which difference in accuracy can be found, and what a given one needs.
+    """Say which difference can be found, and what one needs.
 
     Prints the smallest difference that is found, the floor that no number of seeds goes below, and for --difference
     the images and seeds needed. Points are percentage points; shares are fractions.

@@ -20,7 +20,7 @@ def predict(
     protocol: Annotated[str, typer.Option(help="Which part is reported.")] = "honest",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: METHOD_released.csv.")] = None,
 ) -> None:
-    """Predict a data set's test pictures with the weights that a method's authors released.
+    """Predict test pictures with weights that authors released.
 
     The file is read without running code; keys that do not fit are named. A network that needs more than the checkpoint
     has, such as CLIP's text tower, needs the file that it is from: --weights. The result is a file of predictions as

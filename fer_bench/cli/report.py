@@ -21,7 +21,9 @@ def report(
     pdf: Annotated[bool, typer.Option("--pdf", help="Also compile report.pdf with pdflatex.")] = False,
     open_page: Annotated[bool, typer.Option("--open", help="Show report.html in the browser when done.")] = False,
 ) -> None:
-    """Write the grid's report: one HTML page, Markdown, LaTeX tables, figures.
+    """Write the grid's report.
+
+    It is one HTML page, Markdown, LaTeX with a fragment per table, JSON, and figures.
 
     Reads the tables in results/GRID; writes report.html, report.md, report.tex, tables/*.tex, figures/*.pdf and *.png
     and a copy of the params file there. Needs neither torch nor pictures.

@@ -20,7 +20,9 @@ def run(
     ] = "none",
     out: Annotated[Path | None, typer.Option(help="The run's folder; default: the grid's own.")] = None,
 ) -> None:
-    """Train one method on one data set with one seed, and write its predictions.
+    """Train one method on one data set with one seed.
+
+    Writes its predictions, its losses by epoch, and a record of how it was made.
 
     A run that was stopped goes on where it was when the same command is given again.
 

@@ -27,7 +27,9 @@ def stats(
         "results/certificate.csv"
     ),
 ) -> None:
-    """Count how often intervals cover and tests raise false alarms, on simulated runs whose truth is known.
+    """Count how often intervals cover a truth that is known.
+
+    On simulated runs; likewise how often tests raise false alarms.
 
     Takes minutes, on one core. Exit code 1 where a rate lies outside the range that is promised. Rows that begin with
     "customary" promise nothing: they show what common practice gives under the same models.

@@ -15,7 +15,7 @@ def sources(
     *,
     params: ParamsFile = params_file.PARAMS,
 ) -> None:
-    """Write down which files of baselines an entry of the grid is made of, with their digests.
+    """Write down which files an entry of the grid is made of.
 
     Runs depend on this file instead of on all of baselines: an entry may bear another name than its method's file,
     and a method may share blocks with others. Writes results/GRID/sources/METHOD.json.

@@ -22,7 +22,7 @@ def verdict(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set every claim on a card beside where one more run of the grid's would land.
+    """Set every claim beside where one more run would land.
 
     Reads the cards and results/GRID/intervals.csv, runs.csv, predicted and audits; writes results/GRID/verdicts.csv,
     published.csv and told_apart.csv. With --published: Wilson intervals of the published numbers, whether each can be

@@ -20,9 +20,9 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from fer_bench.arrays import Confusion, Labels, Resamples
+from fer_bench.arrays import Confusion, Resamples
 from fer_bench.metrics import Metric, SoftMetric
-from fer_bench.stats.confusion import count, pessimistic
+from fer_bench.stats.confusion import furthest
 from fer_bench.stats.interval import Interval, clipped
 from fer_bench.stats.jackknife import cell_values
 from fer_bench.stats.wilson import wilson
@@ -33,7 +33,8 @@ CHECKPOINT = "the checkpoint (seed, training data)"
 CHECKPOINTS = "these checkpoints (seeds, training data)"
 WILSON = "Wilson"
 _RARE = 40  # samples of a cell; NumPy draws binomial counts of mean 30 or more by a faster algorithm
-NO_ERRORS = "no errors: Wilson's bound per expression"
+NO_ERRORS = "no errors: Wilson's bound"
+ALIKE = "identical predictions: Wilson's bound"
 
 
 def draw(confusion: Confusion, *, n_resamples: int, rng: np.random.Generator) -> np.ndarray:
@@ -134,7 +135,7 @@ def of_drawn(confusion: Confusion, metric: Metric, drawn: np.ndarray, *, level: 
     """Compute the interval of one run's metric from drawn confusion matrices.
 
     Where the run made no error, resampling shows no spread; the lower end is then
-    :func:`fer_bench.stats.confusion.pessimistic`. A metric that the run fixes otherwise (mean recall of a constant
+    :func:`fer_bench.stats.confusion.furthest`. A metric that the run fixes otherwise (mean recall of a constant
     prediction is 1/K whatever is drawn) has an interval of no width.
 
     Args:
@@ -159,7 +160,7 @@ def of_drawn(confusion: Confusion, metric: Metric, drawn: np.ndarray, *, level: 
         resampled="samples",
     )
     if confusion.trace() == confusion.sum():
-        low = pessimistic(confusion, metric.of_confusion, level=level)
+        low = furthest(confusion, metric.of_confusion, level=level)[0]
         interval = interval._replace(low=low, method=NO_ERRORS)
     return clipped(interval, low=metric.range[0], high=metric.range[1])
 
@@ -270,16 +271,23 @@ def paired(
     return clipped(interval, low=-width, high=width), p_value(values)
 
 
-def alike(y_true: Labels, metric: Metric, *, n_classes: int, level: float, held_fixed: str) -> Interval:
+def alike(confusion: Confusion, metric: Metric, *, level: float, held_fixed: str, independent: float = 1.0) -> Interval:
     """Return the interval of the difference of two runs that predict the same on every sample.
 
     What is resampled: nothing. What is held fixed: the checkpoints. When it misleads: it is conservative, as
-    :func:`fer_bench.stats.confusion.pessimistic` is.
+    :func:`fer_bench.stats.confusion.furthest` is.
+
+    Args:
+        confusion: Of either run.
+        metric: The metric.
+        level: Coverage, e.g. 0.95.
+        held_fixed: What the interval holds fixed.
+        independent: Persons per sample; 1 where samples are independent.
     """
-    diagonal = count(y_true, y_true, n_classes=n_classes)
-    most = float(metric.of_confusion(diagonal)) - pessimistic(diagonal, metric.of_confusion, level=level)
-    method = "identical predictions: Wilson's bound per expression"
-    return Interval(-most, most, level, method, "samples", held_fixed, 0, 0.0)
+    own = float(metric.of_confusion(confusion))
+    low, high = furthest(confusion, metric.of_confusion, level=level, independent=independent)
+    most = max(own - low, high - own)
+    return Interval(-most, most, level, ALIKE, "samples", held_fixed, 0, 0.0)
 
 
 def p_value(values: Resamples) -> float:

@@ -17,7 +17,7 @@ Where nothing varies:
 
 - A proportion that is 0 or 1 in every run: Wilson's interval of one run, the one with the fewest trials.
 - Another metric of labels, where no run made an error: the lower end is
-  :func:`fer_bench.stats.confusion.pessimistic`.
+  :func:`fer_bench.stats.confusion.furthest`.
 - Anything else that is the same whatever is drawn (mean recall of a constant prediction): an interval of no width.
 - Seeds that all answer the same: the two-way interval is one over samples, with many degrees of freedom.
 
@@ -36,7 +36,7 @@ import numpy as np
 
 from fer_bench.metrics import Answers, Metric, SoftMetric, first
 from fer_bench.stats import bootstrap, crossed, measuring, two_way
-from fer_bench.stats.confusion import count, pessimistic
+from fer_bench.stats.confusion import count, furthest
 from fer_bench.stats.interval import Interval, clipped
 
 AnyMetric = Metric | SoftMetric
@@ -80,6 +80,15 @@ def persons(subjects: np.ndarray | None) -> np.ndarray | None:
         return None
     n_persons = len(np.unique(subjects))
     return None if n_persons in {1, len(subjects)} else subjects
+
+
+def independent(subjects: np.ndarray | None) -> float:
+    """Return how many persons there are per sample; 1 where samples are independent.
+
+    Args:
+        subjects: (n,) persons, as indices; None: samples are independent.
+    """
+    return 1.0 if subjects is None else (int(subjects.max()) + 1) / len(subjects)
 
 
 def of_runs(
@@ -257,7 +266,7 @@ def _settled(interval: Interval, metric: AnyMetric, answers: Sequence[Answers], 
             interval = interval._replace(low=bound.low, high=bound.high, method=said)
     elif isinstance(metric, Metric) and all(np.array_equal(one.y_true, one.y_pred) for one in answers):
         confusion = count(answers[0].y_true, answers[0].y_pred, n_classes=way.n_classes)
-        low = pessimistic(confusion, metric.of_confusion, level=way.level, independent=_independent(way))
+        low, _ = furthest(confusion, metric.of_confusion, level=way.level, independent=independent(way.subjects))
         interval = interval._replace(low=low, method=bootstrap.NO_ERRORS)
     return clipped(interval, low=metric.range[0], high=metric.range[1])
 
@@ -267,11 +276,6 @@ def _wilson(answers: Sequence[Answers], metric: AnyMetric, way: Way) -> Interval
     found = [measuring.proportion(metric, one, n_classes=way.n_classes) for one in answers]
     successes, trials = min(found, key=lambda one: one[1])
     if way.subjects is not None and trials:
-        counted = max(1, round(trials * _independent(way)))
+        counted = max(1, round(trials * independent(way.subjects)))
         successes, trials = round(successes * counted / trials), counted
     return bootstrap.of_proportion(successes, trials, level=way.level)
-
-
-def _independent(way: Way) -> float:
-    """Return how many persons there are per sample; 1 where samples are independent."""
-    return 1.0 if way.subjects is None else (int(way.subjects.max()) + 1) / len(way.subjects)

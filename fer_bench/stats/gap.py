@@ -22,15 +22,14 @@ from functools import partial
 
 import numpy as np
 
-from fer_bench.arrays import Confusion, Confusions, Correct, Labels, SeedLabels
+from fer_bench.arrays import Confusions, Correct, Labels, SeedLabels
 from fer_bench.metrics import Metric
 from fer_bench.stats import bootstrap, two_way
-from fer_bench.stats.confusion import count, with_errors
+from fer_bench.stats.confusion import count, furthest
 from fer_bench.stats.interval import Interval, clipped
 from fer_bench.stats.scoring import two_way_parts
 
 NO_TWINS = "no twins: all samples are clean"
-NO_ERRORS = "no errors: Wilson's bound per expression"
 
 
 def of_blocks(matrices: Confusions, *, metric: Metric, n_classes: int) -> np.ndarray:
@@ -80,7 +79,8 @@ def gap(
     """Compute the gap, mean over seeds, and its interval; see the module for what it covers.
 
     Without twins both are 0, exactly. Where no seed made an error, resampling shows no spread; one end then has as
-    many errors among the clean samples as Wilson's interval allows and none among the twins, the other the reverse.
+    many errors among the clean samples as Wilson's interval allows and none among the twins, the other the reverse
+    (:func:`fer_bench.stats.confusion.furthest`).
 
     Args:
         y_true: True labels.
@@ -108,21 +108,12 @@ def gap(
     matrices = np.stack([count(true, row, n_classes=2 * n_classes) for row in predicted])
     estimate = float(whole.of_confusion(matrices).mean())
     if (y_pred == y_true).all():
-        low, high = _without_errors(matrices[0], whole, n_classes=n_classes, level=level)
-        interval = Interval(min(low, estimate), max(high, estimate), level, NO_ERRORS, resampled, held_fixed, 0, 0.0)
+        apart = np.kron(np.eye(2, dtype=bool), np.ones((n_classes, n_classes), dtype=bool))  # a twin stays one
+        low, high = furthest(matrices[0], whole.of_confusion, level=level, allowed=apart)
+        interval = Interval(low, high, level, bootstrap.NO_ERRORS, resampled, held_fixed, 0, 0.0)
     elif one_seed:
         interval = bootstrap.one_run(matrices[0], whole, level=level, n_resamples=n_resamples, rng=rng)
     else:
         interval = two_way.one(two_way_parts(true, predicted, whole, n_classes=2 * n_classes), level=level)
     interval = clipped(interval, low=whole.range[0], high=whole.range[1])
     return estimate, interval._replace(held_fixed=held_fixed)
-
-
-def _without_errors(matrix: Confusion, whole: Metric, *, n_classes: int, level: float) -> tuple[float, float]:
-    """Return the gap with errors among the twins alone, and with errors among the clean samples alone; ascending."""
-    ends = []
-    for block in (slice(n_classes), slice(n_classes, None)):
-        moved = matrix.astype(float)
-        moved[block, block] = with_errors(matrix[block, block], level=level)
-        ends.append(float(whole.of_confusion(moved)))
-    return min(ends), max(ends)

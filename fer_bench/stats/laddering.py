@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from fer_bench import card, seeds
+from fer_bench import card, registry, seeds
 from fer_bench.errors import FerBenchError
 from fer_bench.metrics import Metric
 from fer_bench.metrics._named import labels_only
@@ -190,7 +190,7 @@ def _held(params: Params) -> Iterator[Held]:
 
 
 def _released_batch_size(method: str) -> int | None:
-    code = card.read(method).code
+    code = card.read(method).code if method in registry.names("cards") else None
     return None if code is None else code.evaluates_in_batches_of
 
 

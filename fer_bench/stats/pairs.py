@@ -13,6 +13,7 @@ from fer_bench.metrics import Answers, Metric, SoftMetric
 from fer_bench.metrics._named import named
 from fer_bench.metrics.accuracy import accuracy
 from fer_bench.stats import bootstrap, estimating, mcnemar, measuring, paired, two_way
+from fer_bench.stats.confusion import count
 from fer_bench.stats.decide import decide
 from fer_bench.stats.holm import holm
 from fer_bench.stats.interval import Interval, clipped
@@ -337,7 +338,11 @@ def _alike(
     """
     if isinstance(metric, SoftMetric) or not np.array_equal(pair.y_pred_a, pair.y_pred_b):
         return interval
-    return bootstrap.alike(found.y_true, metric, n_classes=found.n_classes, level=settings.level, held_fixed=held_fixed)
+    confusion = count(found.y_true, pair.y_pred_a[0], n_classes=found.n_classes)
+    independent = estimating.independent(found.subjects)
+    return bootstrap.alike(
+        confusion, metric, level=settings.level, held_fixed=held_fixed, independent=independent
+    )._replace(resampled=interval.resampled)
 
 
 def _draw(one: _Set, metrics: Sequence[Mapping[str, Metric | SoftMetric]], settings: Settings) -> dict[str, _Drawn]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fer_bench import __version__, provenance, seeds, whole
+from fer_bench.errors import FerBenchError
 from fer_bench.params import Params
 from fer_bench.tables import predictions, runs
 from fer_bench.tables.history import history, sealed
@@ -19,6 +20,8 @@ from fer_bench.training.cell import Cell, Outcome
 
 _RANK = {"none": "", "pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
 """By launcher, the variable that holds a process' number; as mmengine reads them."""
+
+_START = "`torchrun --nproc-per-node 2 -m fer_bench run … --launcher pytorch`"
 
 
 def carry_out(
@@ -31,7 +34,7 @@ def carry_out(
         dataset: A key of ``params.prepare``.
         method: An entry of ``params.methods``.
         seed: Any seed; the grid's are those that scores are computed from.
-        launcher: As :func:`fer_bench.training.loop.fit`.
+        launcher: As :func:`fer_bench.training.processes.start`.
         out: The run's folder; default: where the grid keeps it. What it holds is replaced if it is an earlier run of
             this cell.
 
@@ -45,6 +48,7 @@ def carry_out(
     folder = params.cell(dataset, method, seed) if out is None else out.resolve()
     runs.check_replaceable(folder, (dataset, method, seed))
     cell = cells.resolve(params, dataset=dataset, method=method, seed=seed)
+    _check_launcher(cell, launcher)
     with _alone(cell, launcher):
         if cell.method.fit is not None:
             outcome: Outcome | None = _fit_in_one_go(cell)
@@ -60,6 +64,27 @@ def carry_out(
             _write(cell, outcome, record, new)
         whole.discard(cell.work)  # last, and of earlier contents of the cell too
     return record
+
+
+def _check_launcher(cell: Cell, launcher: str) -> None:
+    """Refuse processes that would not share the work."""
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if launcher == "none":
+        if started > 1:
+            raise FerBenchError(
+                f"{started} processes were started, and each would carry out the whole run by itself",
+                fix="add --launcher pytorch, or start one process without torchrun",
+            )
+    elif _RANK[launcher] not in os.environ:
+        raise FerBenchError(
+            f"--launcher {launcher}, but this process was not started by it: {_RANK[launcher]} is not set",
+            fix=f"leave out --launcher, or start {_START}",
+        )
+    elif cell.method.fit is not None:
+        raise FerBenchError(
+            f"{cell.method.title} is fitted in one go: several processes have nothing to share",
+            fix="start one process, without --launcher",
+        )
 
 
 def _alone(cell: Cell, launcher: str) -> AbstractContextManager[None]:

@@ -25,6 +25,7 @@ from fer_bench.method import (
     Either,
     Erase,
     Grey,
+    InBgr,
     Jitter,
     Mirror,
     Noise,
@@ -51,8 +52,8 @@ def n_draws(change: Change) -> int:
         >>> n_draws(Sometimes(p=0.5, changes=(Mirror(), Rotate(degrees=20))))
         2
     """
-    if isinstance(change, Sometimes | Either):
-        own = 1 if isinstance(change, Sometimes) else 2
+    if isinstance(change, Sometimes | Either | InBgr):
+        own = {Sometimes: 1, Either: 2, InBgr: 0}[type(change)]
         return own + sum(n_draws(each) for each in change.changes)
     if isinstance(change, Erase):
         return 4 + (2 if any(change.std) else 0)
@@ -102,8 +103,10 @@ def _erased(change: Erase, images: ImageBatch, draws: Tensor) -> ImageBatch:
     n, channels, height, width = images.shape
     low, high = change.area
     area = (low + (high - low) * draws[:, 0]) * height * width
-    bounds = torch.tensor(change.aspect, device=draws.device).log()
-    aspect = (bounds[0] + (bounds[1] - bounds[0]) * draws[:, 1]).exp()
+    bounds = torch.tensor(change.aspect, device=draws.device)
+    bounds = bounds.log() if change.drawn == "logarithm" else bounds
+    aspect = bounds[0] + (bounds[1] - bounds[0]) * draws[:, 1]
+    aspect = aspect.exp() if change.drawn == "logarithm" else aspect
     tall = (area * aspect).sqrt().round().clamp(max=height)
     wide = (area / aspect).sqrt().round().clamp(max=width)
     top, left = (draws[:, 2] * (height - tall + 1)).floor(), (draws[:, 3] * (width - wide + 1)).floor()
@@ -125,7 +128,8 @@ def _rotated(change: Rotate, images: ImageBatch, draws: Tensor) -> ImageBatch:
     cosine, sine, zero = radians.cos(), radians.sin(), torch.zeros_like(radians)
     theta = torch.stack([torch.stack([cosine, -sine, zero], dim=1), torch.stack([sine, cosine, zero], dim=1)], dim=1)
     grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False)
+    mode = change.interpolation
+    return functional.grid_sample(images, grid, mode=mode, padding_mode="zeros", align_corners=False)
 
 
 def _noisy(change: Noise, images: ImageBatch, draws: Tensor) -> ImageBatch:
@@ -254,4 +258,5 @@ _HOW: dict[type, Callable[[Any, Tensor, Tensor], Tensor]] = {
     RandAugment: _by_timm,
     Sometimes: _sometimes,
     Either: _one_of,
+    InBgr: lambda change, images, draws: _in_turn(change.changes, images.flip(1), draws).flip(1),
 }

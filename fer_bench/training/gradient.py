@@ -8,7 +8,6 @@ import ctypes
 import dataclasses
 import hashlib
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -18,13 +17,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import barrier, is_main_process
+from mmengine.dist import get_world_size, is_main_process
 
 from fer_bench import provenance, seeds
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Weights
 from fer_bench.tables import runs
-from fer_bench.training import cost, features, loop, pictures, rules
+from fer_bench.training import cost, features, loop, pictures, processes, rules
 from fer_bench.training.cell import Cell, Outcome
 from fer_bench.training.module import RunnerModel, class_weights
 from fer_bench.training.pictures import Part
@@ -37,7 +36,7 @@ def train(cell: Cell, launcher: str) -> Outcome | None:
 
     Args:
         cell: The cell.
-        launcher: As :func:`fer_bench.training.loop.fit`.
+        launcher: As :func:`fer_bench.training.processes.start`.
 
     Returns:
         The outcome; ``status`` is ``failed`` in its facts where training diverged. None on processes other than the
@@ -47,6 +46,7 @@ def train(cell: Cell, launcher: str) -> Outcome | None:
         FerBenchError: If the device or precision asked for is not there, weights do not fit, or a file in the work
             folder is not a checkpoint of this run.
     """
+    processes.start(launcher)
     torch.set_num_threads(cell.asked.threads)
     keep_freed_memory()
     precision = _precision(cell)
@@ -57,29 +57,26 @@ def train(cell: Cell, launcher: str) -> Outcome | None:
         "device": _device_name(),
         "precision": precision,
         # each process has batches of its own, so their number changes what is computed
-        "settings": {"processes": int(os.environ.get("WORLD_SIZE", "1")) if launcher != "none" else 1},
+        "settings": {"processes": get_world_size()},
         "n_parameters": sum(p.numel() for p in parameters),
         "n_trainable": sum(p.numel() for p in parameters if p.requires_grad),
         "n_macs": _count_macs(cell),
     }
     key = _key(cell, facts)
     try:
-        fitted, open_part = _fit(cell, model, key, launcher, amp=precision == "amp")
+        fitted, open_part = _fit(cell, model, key, amp=precision == "amp")
     except loop.DivergedError as error:
         facts |= {"status": "failed", "error": f"diverged: {error}", "train_s": time.monotonic() - start}
         return Outcome(logits={}, facts=facts) if is_main_process() else None
     before = sum(row["seconds"] for row in fitted.history[: fitted.n_before])
     facts |= {"train_s": before + time.monotonic() - start, "epochs": len(fitted.history)}
     facts["settings"] |= {"features": _said_of_features(model), "phases": _said_of_phases(model, fitted)}
-    outcome = None
-    if is_main_process():
-        fitted.load(model, 1)  # features are the untrained trunk's
-        found = _score_epochs(cell, model, fitted, open_part(cell.parts.report))  # opened here, after training
-        facts |= {**found.facts, "peak_memory_mb": _peak_accelerator_mb()}
-        outcome = dataclasses.replace(found, facts=facts, history=fitted.history)
-    if launcher != "none":
-        barrier()
-    return outcome
+    if not is_main_process():
+        return None  # and wait for nothing: scoring can take longer than a group of processes waits
+    fitted.load(model, 1)  # features are the untrained trunk's
+    found = _score_epochs(cell, model, fitted, open_part(cell.parts.report))  # opened here, after training
+    facts |= {**found.facts, "peak_memory_mb": _peak_accelerator_mb()}
+    return dataclasses.replace(found, facts=facts, history=fitted.history)
 
 
 def _build(cell: Cell) -> RunnerModel:
@@ -135,9 +132,7 @@ def _check_size(net: Any, side: int) -> None:  # noqa: ANN401 - the method's own
         ) from None
 
 
-def _fit(
-    cell: Cell, model: RunnerModel, key: str, launcher: str, *, amp: bool
-) -> tuple[loop.Fitted, Callable[..., list[Part]]]:
+def _fit(cell: Cell, model: RunnerModel, key: str, *, amp: bool) -> tuple[loop.Fitted, Callable[..., list[Part]]]:
     open_part = _opener(cell, model)
     fitted = loop.fit(
         model,
@@ -148,7 +143,6 @@ def _fit(
         folder=cell.work / key,
         key=key,
         amp=amp,
-        launcher=launcher,
         title=f"{cell.dataset.name} {cell.method_name} seed {cell.seed}",
     )
     return fitted, open_part

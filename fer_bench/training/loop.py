@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.dataset import DefaultSampler
-from mmengine.dist import all_reduce, barrier, is_distributed, is_main_process
+from mmengine.dist import all_reduce, barrier, get_rank, is_distributed, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
@@ -43,9 +43,10 @@ from fer_bench import seeds, whole
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Phase, Training
 from fer_bench.metrics import accuracy, macro_f1
-from fer_bench.training import rules, steps
+from fer_bench.training import processes, rules, steps
 from fer_bench.training.module import PREDICT_BATCH, RunnerModel
 from fer_bench.training.pictures import Part
+from fer_bench.training.processes import Share
 from fer_bench.training.progress import Progress, say
 
 _MOMENTUM = 0.9
@@ -113,10 +114,11 @@ def fit(
     folder: Path,
     key: str,
     amp: bool,
-    launcher: str,
     title: str,
 ) -> Fitted:
     """Train a model, or go on where an earlier call with the same folder and key was stopped.
+
+    In a group of processes (:func:`fer_bench.training.processes.start`) they train together.
 
     The reported part of the data is not an argument: nothing here can look at it.
 
@@ -130,7 +132,6 @@ def fit(
         folder: Where checkpoints are kept; used by no other run.
         key: Says what the run is computed from; checkpoints carry it, and none with another one is taken up.
         amp: Mixed precision.
-        launcher: ``none``, or one of mmengine's (``pytorch``, ``slurm``, ``mpi``).
         title: What the progress bar says.
 
     Raises:
@@ -161,7 +162,6 @@ def fit(
             n_classes=n_classes,
             seed=seed,
             amp=amp,
-            launcher=launcher,
             resume_from=_file(folder, len(history)) if own else None,
         )
         runner.register_hook(progress)
@@ -190,7 +190,6 @@ def _runner(
     n_classes: int,
     seed: int,
     amp: bool,
-    launcher: str,
     resume_from: Path | None,
 ) -> Runner:
     """Return the Runner of the phase that the model is in."""
@@ -210,13 +209,13 @@ def _runner(
         validation = {
             "val_dataloader": _loader(select, sampler=DefaultSampler(select, shuffle=False)),
             "val_cfg": {},
-            "val_evaluator": [Validation(n_classes)],
+            "val_evaluator": [Validation(n_classes, keeper.folder / "validated")],
         }
     order = seeds.derive(seed, "order") + keeper.n_before  # the sampler adds the phase's epoch
     return QuietRunner(
         model=model,
         work_dir=str(keeper.folder / "mmengine"),
-        train_dataloader=_train_loader(train, training.batch_size, order, launcher),
+        train_dataloader=_train_loader(train, training.batch_size, order),
         train_cfg={"by_epoch": True, "max_epochs": phase.epochs - keeper.first, "val_interval": 1},
         **validation,
         optim_wrapper=optimizer,
@@ -225,8 +224,7 @@ def _runner(
         custom_hooks=[EpochSeed(seed, train, keeper.n_before), Rate(keeper), keeper],
         load_from=None if resume_from is None else str(resume_from),
         resume=resume_from is not None,
-        launcher=launcher,
-        env_cfg={"dist_cfg": {"backend": "nccl" if torch.cuda.is_available() else "gloo"}},
+        launcher="pytorch" if is_distributed() else "none",  # the group has started, however it was
         cfg={"model_wrapper_cfg": _wrapper()},
         log_level="ERROR",
         randomness={"seed": seeds.derive(seed, "loop"), "deterministic": True},
@@ -253,16 +251,8 @@ def _loader(part: Part, sampler: DefaultSampler | None = None) -> DataLoader[dic
     return DataLoader(part, batch_size=PREDICT_BATCH, sampler=sampler, collate_fn=_as_it_is)
 
 
-def _train_loader(part: Part, batch_size: int, seed: int, launcher: str) -> DataLoader[dict[str, torch.Tensor]]:
-    sampler = DefaultSampler(part, shuffle=True, seed=seed, round_up=launcher != "none")
-    # a last batch of one sample has no batch statistics: BatchNorm refuses it
-    return DataLoader(
-        part,
-        batch_size=batch_size,
-        sampler=sampler,
-        collate_fn=_as_it_is,
-        drop_last=len(part) % batch_size == 1,
-    )
+def _train_loader(part: Part, batch_size: int, seed: int) -> DataLoader[dict[str, torch.Tensor]]:
+    return DataLoader(part, batch_size=batch_size, sampler=Share(part, batch_size, seed), collate_fn=_as_it_is)
 
 
 def _as_it_is(batch: Any) -> Any:  # noqa: ANN401 - a Part gives whole batches, not lists of samples
@@ -293,25 +283,24 @@ def _wrapper() -> dict[str, Any]:
 
 
 class QuietRunner(Runner):  # type: ignore[misc]  # mmengine ships no types
-    """mmengine's Runner without its report of the environment, and able to run processes side by side on a CPU."""
+    """mmengine's Runner without its report of the environment."""
 
     def _log_env(self, env_cfg: dict[str, Any]) -> None:
         """Say nothing: ``run.json`` records the environment."""
 
-    def setup_env(self, env_cfg: dict[str, Any]) -> None:
-        """Start the processes' group on a CPU, where mmengine would ask for a CUDA device."""
-        if self.distributed and not torch.cuda.is_available() and not torch.distributed.is_initialized():
-            torch.distributed.init_process_group("gloo")
-        super().setup_env(env_cfg)
-
 
 class Validation(BaseMetric):  # type: ignore[misc]  # mmengine ships no types
-    """Cross-entropy, accuracy and macro-F1 on the part that selects."""
+    """Cross-entropy, accuracy and macro-F1 on the part that selects.
+
+    Args:
+        n_classes: K.
+        folder: Where several processes hand over what they found; removed again.
+    """
 
     default_prefix = "val"
 
-    def __init__(self, n_classes: int) -> None:
-        super().__init__()
+    def __init__(self, n_classes: int, folder: Path) -> None:
+        super().__init__(collect_dir=str(folder))
         self.n_classes = n_classes
 
     def process(self, data_batch: dict[str, torch.Tensor], data_samples: Sequence[torch.Tensor]) -> None:
@@ -349,7 +338,8 @@ class EpochSeed(Hook):  # type: ignore[misc]  # mmengine ships no types
     def before_train_epoch(self, runner: Runner) -> None:
         """Seed every global generator that a module may draw from (dropout), and renew the pictures' draws."""
         epoch = self.n_before + runner.epoch
-        epoch_seed = seeds.derive(self.seed, "epoch", epoch)
+        others = (get_rank(),) if get_rank() else ()  # processes draw apart: dropout, noise
+        epoch_seed = seeds.derive(self.seed, "epoch", epoch, *others)
         random.seed(epoch_seed)
         np.random.seed(epoch_seed)  # noqa: NPY002 - for third-party modules that use the global generator
         torch.manual_seed(epoch_seed)
@@ -384,7 +374,7 @@ class Keeper(Hook):  # type: ignore[misc]  # mmengine ships no types
         self._losses: list[torch.Tensor] = []
         self._right: list[torch.Tensor] = []
         self._n_seen = 0
-        self._lr = math.nan
+        self._lr = self._train_loss = math.nan
         self._start = 0.0
 
     @property
@@ -420,7 +410,9 @@ class Keeper(Hook):  # type: ignore[misc]  # mmengine ships no types
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Stop at a loss that is not finite; save here where nothing is validated."""
-        losses = torch.stack(self._losses)
+        losses = processes.mean(torch.stack(self._losses))  # all processes must stop at the same step
+        processes.share_buffers(_unwrapped(runner.model))
+        self._train_loss = float(losses.mean())
         if not torch.isfinite(losses).all():
             step = int((~torch.isfinite(losses)).to(torch.int8).argmax())
             message = f"the loss of epoch {self.n_before + runner.epoch + 1}, step {step + 1}, is {float(losses[step])}"
@@ -435,9 +427,8 @@ class Keeper(Hook):  # type: ignore[misc]  # mmengine ships no types
 
     def _keep(self, runner: Runner, own_epoch: int, metrics: dict[str, float]) -> None:
         seconds = time.monotonic() - self._start
-        train_loss = float(torch.stack(self._losses).mean())
         epoch = self.n_before + own_epoch
-        row = {"phase": self.phase, "epoch": epoch, "lr": self._lr, "train_loss": train_loss}
+        row = {"phase": self.phase, "epoch": epoch, "lr": self._lr, "train_loss": self._train_loss}
         self.history = [*self.history, {**row, **self._train_accuracy(), **metrics, "seconds": seconds}]
         if is_main_process():
             meta = {"epoch": own_epoch, "iter": own_epoch * len(runner.train_dataloader)}

@@ -8,7 +8,17 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from fer_bench.method import Exponential, InverseTime, Phase, Plateau, Stages, Step, Training, WarmupCosine
+from fer_bench.method import (
+    EpochCosine,
+    Exponential,
+    InverseTime,
+    Phase,
+    Plateau,
+    Stages,
+    Step,
+    Training,
+    WarmupCosine,
+)
 
 Row: TypeAlias = Mapping[str, float]
 """One epoch: ``phase`` (from 0), ``epoch`` (from 1, over all phases), ``train_accuracy``, and what validation gave."""
@@ -102,13 +112,19 @@ def learning_rate(phase: Phase, rows: Sequence[Row], first: int) -> float | None
         return phase.lr / (1 + epoch / rule.epochs)
     if isinstance(rule, Plateau):
         return _fallen(rule, phase.lr, rows)
-    if isinstance(rule, Exponential):
-        return phase.lr * rule.factor**epoch
-    if isinstance(rule, Step):
-        return phase.lr * rule.factor ** (epoch // rule.epochs)
     if isinstance(rule, Stages):
         return _stage(rule, epoch)[1]
-    return None
+    factor = _factor(phase, epoch)
+    return None if factor is None else phase.lr * factor
+
+
+def _factor(phase: Phase, epoch: int) -> float | None:
+    rule = phase.schedule
+    if isinstance(rule, Exponential):
+        return rule.factor**epoch
+    if isinstance(rule, Step):
+        return rule.factor ** (epoch // rule.epochs)
+    return _half_cosine(epoch / phase.epochs) if isinstance(rule, EpochCosine) else None
 
 
 def learning_rate_of_trunk(phase: Phase, rows: Sequence[Row], first: int) -> float | None:
@@ -136,8 +152,14 @@ def learning_rate_of_step(phase: Phase, step: int, n_steps: int) -> float | None
     risen_after, ended_after = rule.warmup_epochs * n_steps, phase.epochs * n_steps
     if step < risen_after:
         return rule.start_lr + (phase.lr - rule.start_lr) * step / risen_after
-    share = min((step - risen_after) / (ended_after - risen_after), 1.0)
-    return rule.end_lr + (phase.lr - rule.end_lr) * (1 + math.cos(math.pi * share)) / 2
+    first = 0 if rule.counts_warmup else risen_after
+    share = min((step - first) / (ended_after - first), 1.0)
+    return rule.end_lr + (phase.lr - rule.end_lr) * _half_cosine(share)
+
+
+def _half_cosine(share: float) -> float:
+    """Fall from 1 to 0 while a share goes from 0 to 1."""
+    return (1 + math.cos(math.pi * share)) / 2
 
 
 def _stage(rule: Stages, epoch: int) -> tuple[float, float]:

@@ -85,6 +85,13 @@ def test_audit_before_prepare_is_an_error_with_the_command(toy_grid):
     assert found.exception.fix == "fer-bench data prepare ferplus"
 
 
+def test_what_audit_prints_fits_a_page(toy_grid):
+    fer_bench("prepare", "ferplus")
+    printed = fer_bench("audit", "ferplus").stdout.splitlines()
+    assert len(printed) > 10
+    assert max(map(len, printed)) <= 120
+
+
 def test_audit_writes_findings_and_ids(toy_grid):
     fer_bench("prepare", "ferplus")
     found = fer_bench("audit", "ferplus", "--json")

@@ -1,14 +1,18 @@
 """The program as people meet it: help, listings, errors, exit codes."""
 
+import dataclasses
+import inspect
 import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
 import pytest
 import typer
+import yaml
 from typer.testing import CliRunner
 
 from fer_bench import registry, yaml12
@@ -72,6 +76,20 @@ def test_help_ends_in_two_examples_that_the_program_understands(name):
         VERBS[name].make_context("fer-bench", words[len(name) :], resilient_parsing=False)
 
 
+@pytest.mark.parametrize("name", VERBS, ids=" ".join)
+def test_examples_stand_on_lines_of_their_own_in_help(name):
+    lines = runner.invoke(app, [*name, "--help"]).stdout.splitlines()
+    start = lines.index("  Examples:")
+    assert [line.split()[0] in {"fer-bench", "torchrun"} for line in lines[start + 1 : start + 3]] == [True, True]
+
+
+@pytest.mark.parametrize("group", [[], ["data"], ["audit"], ["selftest"]], ids=" ".join)
+def test_a_listing_of_verbs_gives_whole_sentences(group):
+    shown = runner.invoke(app, [*group, "--help"], env={"COLUMNS": "80"}).stdout.split("Commands:")[1].splitlines()
+    assert len([line for line in shown if line]) >= 1
+    assert not [line for line in shown if line and not re.fullmatch(r"  \w+ +[A-Z].*[^.]\.", line)]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["list", "methods"], ["list", "datasets"], ["run", "--help"], ["describe", "metric", "accuracy"]],
@@ -111,6 +129,70 @@ def test_methods_are_listed_with_their_size_and_whether_they_were_verified():
     (line,) = [line for line in printed if line.startswith("poster ")]
     assert line.split()[-5:] == ["M", "7.86", "G", "code", "yes"]
     assert max(map(len, printed)) <= 160
+
+
+@pytest.fixture
+def newcomer(tmp_path, monkeypatch):
+    """The folder of methods, with room for another."""
+    folder = shutil.copytree(registry.folder("methods"), tmp_path / "baselines")
+    monkeypatch.setattr(registry, "folder", lambda *_: folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("card", "code", "note"),
+    [(None, "no card", "write baselines/newcomer.yaml"), ("title: 1\n", "card unreadable", "title: Expected `str`")],
+    ids=["no card", "a wrong card"],
+)
+def test_a_method_without_a_card_is_listed_among_the_others(newcomer, card, code, note):
+    (newcomer / "newcomer.py").write_text('"""Newcomer: not yet published."""\n')
+    if card is not None:
+        (newcomer / "newcomer.yaml").write_text(card)
+    done = runner.invoke(app, ["list", "methods", "--json"])
+    assert done.exit_code == 0, done.output
+    rows = {row["method"]: row for row in json.loads(done.stdout)}
+    assert rows["newcomer"]["code"] == code
+    assert note in rows["newcomer"]["note"]
+    assert rows["conv_cut"]["year"] == 2025
+    printed = runner.invoke(app, ["list", "methods"])
+    assert f"newcomer: {rows['newcomer']['note']}." in printed.stdout
+
+
+def test_a_method_without_a_card_is_described(monkeypatch):
+    names = registry.names
+    monkeypatch.setattr(registry, "names", lambda kind: [] if kind == "cards" else names(kind))
+    done = runner.invoke(app, ["describe", "method", "majority_class"])
+    assert done.exit_code == 0, done.output
+    assert "Card: none." in done.stdout
+    assert "Recipe toy:" in done.stdout
+
+
+def test_a_recipe_is_described_in_full_and_without_python():
+    done = runner.invoke(app, ["describe", "method", "conv_cut", "--recipe", "code"])
+    assert done.exit_code == 0, done.output
+    recipe = registry.load("methods", "conv_cut").recipes["code"]
+    assert done.stdout.count("departs: ") == len(recipe.departures)
+    _, settings = re.split(r"^(?=weights: )", done.stdout, maxsplit=1, flags=re.MULTILINE)
+    read = yaml.safe_load(settings)
+    assert read["weights"] == recipe.weights
+    assert read["training"]["phases"][0]["schedule"] == {
+        "type": "Plateau", **dataclasses.asdict(recipe.training.phases[0].schedule)
+    }  # fmt: skip
+
+
+def test_a_recipe_that_is_not_there_is_answered_with_those_that_are():
+    done = program("describe", "method", "majority_class", "--recipe", "papr")
+    assert done.returncode == 2
+    assert "--recipe, one of: toy, default" in done.stderr
+
+
+@pytest.mark.parametrize("name", registry.names("methods"))
+def test_a_description_keeps_to_the_terminals_width(name):
+    found = runner.invoke(app, ["describe", "method", name], env={"COLUMNS": "100"})
+    written = inspect.getdoc(sys.modules[f"baselines.{name}"]).splitlines()
+    printed = [line for line in found.stdout.splitlines() if line not in written]
+    assert "(" not in "".join(re.findall(r"[A-Z]\w+\((?=\w+=)", found.stdout))
+    assert not [line for line in printed if len(line) > 100 and "https://" not in line]
 
 
 @pytest.mark.parametrize("name", registry.names("methods"))

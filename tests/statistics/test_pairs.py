@@ -195,7 +195,7 @@ def test_identical_files_are_equal_and_not_called_certain(rng, n_seeds):
     for row in compare_methods(same, SETTINGS):
         assert (row["difference"], row["p"], row["disagreement"]) == (0, 1, 0)
         assert row["low"] < 0 < row["high"]
-        assert row["interval_method"] == "identical predictions: Wilson's bound per expression"
+        assert row["interval_method"] == "identical predictions: Wilson's bound"
 
 
 def test_probabilities_that_are_equal_to_the_last_bit_are_one_model(rng):

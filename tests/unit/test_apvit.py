@@ -10,7 +10,7 @@ import torch
 
 from baselines import apvit
 from fer_bench.errors import FerBenchError
-from fer_bench.method import RepeatFactor, Weights
+from fer_bench.method import EpochCosine, Grey, InBgr, Jitter, RepeatFactor, Rotate, Weights
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
 import reference
@@ -134,7 +134,12 @@ def test_the_recipe_of_the_code_has_its_settings():
     training = apvit.RECIPES["code"].training
     (phase,) = training.phases
     assert (training.optimizer, phase.lr, training.weight_decay, training.batch_size) == ("sgd", 1e-3, 5e-4, 128)
-    assert (phase.epochs, phase.schedule, training.clip_norm) == (40, "cosine", 10.0)
+    assert (phase.epochs, phase.schedule, training.clip_norm) == (40, EpochCosine(), 10.0)
+    turned, _, _, colours, erased = training.augment
+    assert (turned.p, turned.changes) == (0.5, (Rotate(degrees=6, interpolation="bilinear"),))
+    assert isinstance(colours, InBgr)
+    assert [(each.p, type(each.changes[0])) for each in colours.changes] == [(0.2, Grey), (0.8, Jitter)]
+    assert (erased.p, erased.changes[0].drawn, erased.changes[0].aspect) == (0.5, "ratio", (0.3, 3.3))
     assert training.sampling == RepeatFactor(threshold=0.15)
     assert not apvit.RECIPES["code"].options.repeats  # or rare classes would count twice
 

@@ -22,9 +22,11 @@ from fer_bench.method import (
     Crop,
     EarlyStop,
     Either,
+    EpochCosine,
     Erase,
     Exponential,
     Grey,
+    InBgr,
     InverseTime,
     Jitter,
     Method,
@@ -330,10 +332,34 @@ def test_random_labels_leave_validation_near_chance(cell, rng):
     ]
     torch.manual_seed(0)
     model = module.RunnerModel(Net(7), TRAINING, weights=[torch.ones(7)], loss=None, couples_batch=False)
-    options = {"n_classes": 7, "seed": 0, "key": "test", "amp": False, "launcher": "none", "title": "t"}
+    options = {"n_classes": 7, "seed": 0, "key": "test", "amp": False, "title": "t"}
     loop.fit(model, [parts[0]], None, folder=cells.WORK / "random", **options)
     accuracy, _ = loop.scores(parts[1].labels, loop.predict(model, parts[1]), 7)
     assert accuracy < 1 / 7 + 4 * np.sqrt(6 / 49 / 60)
+
+
+def test_a_run_of_another_number_of_processes_does_not_go_on(cell):
+    facts = [{"settings": {"processes": n}} for n in (1, 2)]
+    assert gradient._key(cell, facts[0]) != gradient._key(cell, facts[1])
+
+
+@pytest.mark.parametrize(
+    ("method", "launcher", "variables", "problem"),
+    [
+        ("conv_cut", "none", {"WORLD_SIZE": "2"}, "2 processes were started, and each would carry out the whole run"),
+        ("conv_cut", "pytorch", {}, "RANK is not set"),
+        ("conv_cut", "slurm", {"RANK": "0"}, "SLURM_PROCID is not set"),
+        ("majority_class", "pytorch", {"RANK": "1", "WORLD_SIZE": "2"}, "nothing to share"),
+    ],
+)
+@pytest.mark.usefixtures("prepared_folder")
+def test_processes_that_would_not_share_the_work_are_refused(monkeypatch, method, launcher, variables, problem):
+    for name in ("WORLD_SIZE", "RANK", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(FerBenchError, match=problem):
+        carry_out(params.read(), dataset="synthetic", method=method, seed=0, launcher=launcher)
 
 
 @pytest.mark.parametrize(
@@ -492,12 +518,12 @@ ONE_OF_EACH = {
         Mirror(), Noise(std=0.1), Erase(area=(0.1, 0.2), mean=(0.0, 0.0, 0.0)), Rotate(degrees=5),
         PaddedCrop(padding=0.1), Crop(side_px=12), ResizedCrop(area=(0.5, 1.0)), Grey(), Jitter(),
         RandAugment(mean=(0.0, 0.0, 0.0)), Sometimes(p=0.5, changes=(Mirror(),)), Either(p=0.5, changes=(Mirror(),)),
-        "flip", "contrast", "crop",
+        InBgr(changes=(Mirror(),)), "flip", "contrast", "crop",
     ),
     Schedule: (
         "constant", "cosine", InverseTime(epochs=2.0), Exponential(factor=0.5), Step(epochs=2, factor=0.5),
         Plateau(watch="val_accuracy", patience=1, min_delta=0.0, factor=0.5, min_lr=0.0),
-        Stages(table=((2, 0.01, 0.01),)), WarmupCosine(warmup_epochs=1.0),
+        Stages(table=((2, 0.01, 0.01),)), EpochCosine(), WarmupCosine(warmup_epochs=1.0),
     ),
     Sampling: ("once", Balanced(), RepeatFactor(threshold=0.1)),
 }  # fmt: skip

@@ -14,6 +14,7 @@ from fer_bench.method import (
     Either,
     Erase,
     Grey,
+    InBgr,
     Jitter,
     Mirror,
     Noise,
@@ -40,6 +41,7 @@ ALL = [
     RandAugment(mean=MEAN, bicubic=True),
     Sometimes(p=0.5, changes=(Rotate(degrees=20), PaddedCrop(padding=1 / 7))),
     Either(p=0.5, changes=(Mirror(), Noise(std=0.05))),
+    InBgr(changes=(Sometimes(p=0.5, changes=(Grey(),)), Jitter(saturation=0.4))),
 ]
 
 
@@ -86,6 +88,39 @@ def test_an_erased_rectangle_has_the_area_aspect_and_place_that_were_drawn():
     assert int(written.sum()) == 40 * 40
     assert written[:40, 60:].all()
     assert found[0, :, 0, 99].tolist() == pytest.approx(MEAN)
+
+
+def test_an_erased_ratio_may_be_drawn_evenly_itself():
+    """Of 1 to 4, the middle is 2.5, and of logarithms 2."""
+    images, draws = torch.ones(1, 3, 100, 100), torch.tensor([[0.0, 0.5, 0.0, 0.0]])
+    for drawn, ratio in (("ratio", 2.5), ("logarithm", 2.0)):
+        change = Erase(area=(0.16, 0.16), aspect=(1.0, 4.0), drawn=drawn, mean=(0.0, 0.0, 0.0))
+        erased = changes.apply(change, images, draws)[0, 0] == 0
+        tall, wide = int(erased.any(dim=1).sum()), int(erased.any(dim=0).sum())
+        assert (tall, wide) == (round((1600 * ratio) ** 0.5), round((1600 / ratio) ** 0.5))
+
+
+def test_a_bilinear_rotation_is_a_weighted_mean_of_pixels():
+    change = Rotate(degrees=10, interpolation="bilinear")
+    picture = torch.zeros(1, 3, 5, 5)
+    picture[..., 2, 4] = 1  # 2 px from the middle, at 0 degrees
+    draws = torch.tensor([[1.0]])
+    found = changes.apply(change, picture, draws)[0, 0]
+    assert torch.equal(changes.apply(Rotate(degrees=10), picture, draws), picture)  # its nearest pixel
+    cosine, sine = math.cos(math.radians(10)), math.sin(math.radians(10))
+    x, y = 2 * cosine, 2 * sine  # where the place (2, 0) takes its colour from, or its mirror image
+    assert found[2, 4] == pytest.approx((1 - (2 - x)) * (1 - y), abs=1e-5)
+
+
+def test_what_is_done_in_bgr_sees_the_channels_turned_round(faces):
+    grey = changes.apply(InBgr(changes=(Grey(),)), faces, torch.rand(6, 0))
+    expected = 0.2989 * faces[:, 2] + 0.587 * faces[:, 1] + 0.114 * faces[:, 0]
+    torch.testing.assert_close(grey[:, 0], expected, atol=1e-3, rtol=0)
+    one = Jitter(hue=0.1)
+    draws = torch.full((6, 5), 0.9)
+    found = changes.apply(InBgr(changes=(one,)), faces, draws)
+    assert torch.equal(found, changes.apply(one, faces.flip(1), draws).flip(1))
+    assert not torch.allclose(found, changes.apply(one, faces, draws), atol=1e-3)
 
 
 def test_erased_areas_lie_in_the_range_that_was_asked_for(rng):

@@ -119,6 +119,8 @@ def test_the_recipe_of_the_code_has_its_settings():
     assert (phase.epochs, phase.schedule.epochs, phase.schedule.factor) == (40, 10, 0.1)
     plus = ddamfn.RECIPES["code_plus"].training
     assert (plus.sam_rho, plus.phases[0].lr, plus.phases[0].schedule.factor, plus.batch_size) == (0.05, 5e-4, 0.9, 128)
+    assert (plus.augment[1].p, training.augment[1].p) == (0.5, 0.2)
+    assert not ddamfn.RECIPES["code_plus"].departures
 
 
 def test_ferplus_has_a_recipe_of_its_own():

@@ -11,6 +11,7 @@ from baselines import lnsu
 from baselines._blocks.class_maps import disagreement
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import EXPRESSIONS
+from fer_bench.method import Weights
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
 import orders
@@ -85,6 +86,19 @@ def test_the_weights_computed_from_raf_dbs_training_part_are_the_released_codes_
     assert tuple(EXPRESSIONS[index] for index in OURS) == orders.ORDERS["lnsu"]
 
 
+def test_the_encoders_own_normalisation_is_not_what_a_run_starts_from(tmp_path):
+    """In the released code's SwinTransFER.forward another one follows, which no file has."""
+    options = lnsu.Options(swin=lnsu.Swin(image_size_px=28, dim=8, depths=(1, 1), heads=(1, 2)))
+    donor = lnsu.build(options, n_classes=7, weights=Weights("none")).trunk.net
+    state = {name: torch.randn_like(value) for name, value in donor.state_dict().items()}
+    path = tmp_path / "start_0.pth"
+    torch.save(state, path)
+    net = lnsu.build(options, n_classes=7, weights=Weights("file", path)).trunk.net
+    assert torch.equal(net.layers[1].blocks[0].norm1.weight, state["layers.1.blocks.0.norm1.weight"])
+    assert (net.norm.weight == 1).all()
+    assert not net.norm.bias.any()
+
+
 def test_an_expression_without_training_sample_is_named():
     with pytest.raises(FerBenchError, match="no training sample of fear"):
         lnsu.build_loss(lnsu.Options(), labels=np.arange(6), n_classes=7)
@@ -96,6 +110,7 @@ def test_the_recipe_of_the_code_has_its_settings():
     assert (training.optimizer, phase.lr, training.weight_decay) == ("adamw", 3.125e-5, 0.05)
     assert (phase.epochs, training.batch_size, training.clip_norm, training.image_size_px) == (156, 32, 5.0, 112)
     assert (phase.schedule.start_lr, phase.schedule.end_lr) == (3.125e-8, 3.125e-7)
+    assert phase.schedule.counts_warmup
     assert training.interpolation == "bicubic"
 
 

@@ -102,7 +102,6 @@ def fit(model, parts, folder, *, validate=True, key="test"):
         folder=folder,
         key=key,
         amp=False,
-        launcher="none",
         title="test",
     )
 

@@ -5,6 +5,7 @@ import pytest
 
 from fer_bench.method import (
     EarlyStop,
+    EpochCosine,
     Exponential,
     InverseTime,
     Method,
@@ -121,6 +122,7 @@ def test_a_method_with_a_loss_of_its_own_cannot_watch_the_training_accuracy():
 @pytest.mark.parametrize(("schedule", "kind", "settings"), [
     (Exponential(factor=0.9), "ExponentialLR", {"gamma": 0.9}),
     (Step(epochs=3, factor=0.1), "StepLR", {"step_size": 3, "gamma": 0.1}),
+    (EpochCosine(), "CosineAnnealingLR", {"T_max": 10}),
 ])  # fmt: skip
 def test_exponential_and_stepwise_rates_are_those_of_torch(schedule, kind, settings):
     import torch
@@ -144,6 +146,21 @@ def test_a_rate_that_warms_up_rises_to_the_full_rate_and_falls_to_its_end():
     assert rates[40] == pytest.approx(0.002)
     assert rules.learning_rate(phase, rows([0.5]), 0) is None
     assert rules.learning_rate_of_step(FIRST, 3, 4) is None
+
+
+def test_a_cosine_that_counts_warm_up_is_timms():
+    import torch
+    from timm.scheduler.cosine_lr import CosineLRScheduler
+
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.2)
+    timms = CosineLRScheduler(
+        optimizer, t_initial=40, lr_min=0.002, warmup_t=10, warmup_lr_init=0.01, cycle_limit=1, t_in_epochs=False
+    )
+    rule = WarmupCosine(warmup_epochs=2.5, start_lr=0.01, end_lr=0.002, counts_warmup=True)
+    for step in range(40):
+        timms.step_update(step)
+        found = rules.learning_rate_of_step(Phase(epochs=10, lr=0.2, schedule=rule), step, 4)
+        assert found == pytest.approx(optimizer.param_groups[0]["lr"])
 
 
 STAGES = Stages(table=((2, 0.01, 0.1), (1, 0.02, 0.05), (3, 0.001, 0.001)))

@@ -118,7 +118,7 @@ def test_a_run_that_goes_on_equals_one_that_was_not_stopped(rule, tmp_path):
         torch.manual_seed(0)
         model = module.RunnerModel(Small(), settings, weights=[torch.ones(3)], loss=None, couples_batch=False)
         run = {"n_classes": 3, "seed": 0, "folder": folder, "key": "test", "amp": False,
-               "launcher": "none", "title": "test"}  # fmt: skip
+               "title": "test"}  # fmt: skip
         loop.fit(model, [part(rule)], [part()], **run)
         return loop.predict(model, part()).tobytes()
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 from fer_bench.metrics import accuracy, macro_f1, mean_recall
 from fer_bench.stats import bootstrap, crossed, paired, two_way
-from fer_bench.stats.confusion import count, count_seeds, pessimistic
+from fer_bench.stats.confusion import count, count_seeds, furthest
 from fer_bench.stats.jackknife import pseudo_values
 
 METRICS = {"accuracy": accuracy.metric, "macro_f1": macro_f1.metric, "mean_recall": mean_recall.metric}
@@ -147,10 +147,40 @@ def test_a_difference_of_a_method_with_itself_is_0_with_p_1(rng):
     assert found.p == 1.0
 
 
-def test_the_pessimistic_value_falls_short_of_wilsons_bound_and_nears_1_with_n():
-    few, many = (pessimistic(np.diag([n, n, n]), accuracy.accuracy, level=0.95) for n in (20, 20_000))
-    assert few == pytest.approx(20 / (20 + 1.959964**2), abs=1e-6)
-    assert 0.999 < many < 1
+@pytest.mark.parametrize("n", [20, 140, 3068])
+def test_accuracy_is_bounded_by_wilsons_interval_of_all_samples(n):
+    perfect = np.diag([n // 4, n // 4, n - 2 * (n // 4)])
+    low, high = furthest(perfect, accuracy.accuracy, level=0.95)
+    assert low == pytest.approx(n / (n + 1.959964**2), abs=1e-6)
+    assert high == 1
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_no_allocation_of_what_may_have_happened_goes_further(rng, name):
+    of_confusion = METRICS[name].of_confusion
+    confusion = np.array([[50, 3, 2, 0], [4, 30, 0, 1], [1, 2, 12, 0], [1, 1, 1, 1]])
+    low, high = furthest(confusion, of_confusion, level=0.95)
+    wilsons = [confusion.sum(axis=1)[k] * (1 - wilson_low(int(confusion.sum(axis=1)[k]))) for k in range(4)]
+    whole = confusion.sum() * (1 - wilson_low(int(confusion.sum())))
+    least, most = 1.0, 0.0
+    for _ in range(4000):
+        rows, others = rng.integers(4, size=3), rng.integers(1, 4, size=3)
+        left, rooms, moved = whole, list(wilsons), confusion.astype(float)
+        for row, other in zip(rows, (rows + others) % 4, strict=True):
+            source, target = (row, other) if rng.random() < 0.5 else (other, row)
+            step = min(left, rooms[row], moved[row, source])
+            moved[row, source] -= step
+            moved[row, target] += step
+            left, rooms[row] = left - step, rooms[row] - step
+        value = float(of_confusion(moved))
+        least, most = min(least, value), max(most, value)
+    assert low <= least + 0.003  # the order in which samples are moved is found step by step
+    assert high >= most - 0.003
+    assert low < of_confusion(confusion) < high
+
+
+def wilson_low(n):
+    return n / (n + 1.959964**2)
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -181,10 +211,16 @@ def test_a_matrix_without_counts_cannot_be_resampled(rng):
 
 
 def test_identical_predictions_differ_by_no_more_than_wilson_allows(rng):
-    y_true, _ = simulated(rng, n_seeds=1)
-    interval = bootstrap.alike(y_true, macro_f1.metric, n_classes=5, level=0.95, held_fixed="")
-    assert interval.low == -interval.high
-    assert 0 < interval.high < 0.2
+    # 140 samples of 7 expressions: ± 16.1 points was the bound of the 20 samples of one
+    y_true = np.arange(140) % 7
+    y_pred = np.where(rng.random(140) < 0.8, y_true, rng.integers(7, size=140))
+    found = [
+        bootstrap.alike(count(y_true, y_pred, n_classes=7), metric, level=0.95, held_fixed="")
+        for metric in (accuracy.metric, macro_f1.metric)
+    ]
+    assert all(interval.low == -interval.high for interval in found)
+    assert found[0].high == pytest.approx(1.959964**2 / (140 + 1.959964**2), abs=1e-6)  # 2.7 points
+    assert 0.01 < found[1].high < 0.05
 
 
 def test_common_draws_serve_an_expression_without_samples(rng):
