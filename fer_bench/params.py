@@ -15,14 +15,14 @@ from fer_bench import registry, yaml12
 from fer_bench.errors import FerBenchError
 
 PARAMS = Path("params.yaml")
+NAME = "[a-z][a-z0-9_]{0,63}"
+"""Form of a name of ours, which stands in paths, columns and macros."""
 
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
-Seed = Annotated[int, msgspec.Meta(ge=0)]
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
-
-
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]  # what a column of whole numbers holds
+Name = Annotated[str, msgspec.Meta(pattern=rf"\A{NAME}\Z")]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -150,7 +150,7 @@ class Report(Section, frozen=True, kw_only=True):
 class Params(Section, frozen=True, kw_only=True):
     """All of ``params.yaml``: the data sets are the keys of ``prepare``, the entries those of ``methods``."""
 
-    grid: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
+    grid: Name
     prepare: dict[Name, Prepare]
     run: Run
     methods: dict[Name, MethodChoice]

@@ -17,7 +17,9 @@ def explain(
     method: Annotated[str, typer.Argument(help="A method of the grid.")],
     *,
     dataset: Annotated[str, typer.Option(help="A data set of the grid.")],
-    seed: Annotated[int | None, typer.Option(min=0, help="The run's seed; default: the grid's first.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="The run's seed; default: the grid's first.")
+    ] = None,
     pictures: Annotated[int, typer.Option(min=1, help="Pictures whose features are asked for, at most.")] = PICTURES,
     faces: Annotated[
         bool,

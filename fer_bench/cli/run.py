@@ -13,7 +13,9 @@ def run(
     method: Annotated[str, typer.Argument(help="A method of the grid; see `fer-bench list methods`.")],
     *,
     dataset: Annotated[str, typer.Option(help="A data set of the grid.")],
-    seed: Annotated[int, typer.Option(min=0, help="The run's seed; everything random is derived from it.")],
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="The run's seed; everything random is derived from it.")
+    ],
     params: ParamsFile = PARAMS,
     launcher: Annotated[
         Literal["none", "pytorch", "slurm", "mpi"], typer.Option(help="How mmengine finds the other processes.")

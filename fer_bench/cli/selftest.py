@@ -21,7 +21,7 @@ def _group() -> None:
 def stats(
     *,
     trials: Annotated[int, typer.Option(min=10, help="Simulated worlds per setting.")] = ENOUGH,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the simulation.")] = 0,
     as_json: AsJson = False,
     output: Annotated[Path, typer.Option("--output", "-o", help="Write the certificate here.")] = Path(
         "results/certificate.csv"

@@ -21,7 +21,7 @@ from fer_bench.errors import FerBenchError
 from fer_bench.report import marked, words
 from fer_bench.report.blocks import Block, Box, Code, Figure, Listing, Section, Table, Text, noted
 from fer_bench.report.grid import Grid
-from fer_bench.report.latex_text import escape, escape_cell, pieces, width_pt
+from fer_bench.report.latex_text import comment, escape, escape_cell, pieces, width_pt
 
 LINES = 64
 """Lines of one fragment: what fits a page at this size; longer tables go on in ``<name>_2.tex``."""
@@ -61,16 +61,14 @@ def provenance(grid: Grid) -> str:
     commits = sorted({str(commit)[:12] for commit in grid.runs["commit"].dropna()}) or ["unknown"]
     dirty = " with uncommitted changes" if grid.runs["dirty"].any() else ""
     said = marked.sentence(grid.marks)
-    return (
-        f"% grid {grid.params.grid}; runs made at commit {', '.join(commits)}{dirty}; made by: fer-bench report\n"
-        + (f"% {escape(said)}\n" if said else "")
-    )
+    made = f"grid {grid.params.grid}; runs made at commit {', '.join(commits)}{dirty}; made by: fer-bench report"
+    return comment(made) + (comment(escape(said)) if said else "")
 
 
 def fragments(block: Table, *, head: str) -> dict[str, str]:
     """Return file stem to text: one tabular each, on its own complete."""
     block, said = narrowed(block)
-    head += f"% {escape(said)}\n" if said else ""
+    head += comment(escape(said)) if said else ""
     found = {}
     for part, (start, stop) in enumerate(_parts(block)):
         name = block.name if part == 0 else f"{block.name}_{part + 1}"

@@ -39,6 +39,16 @@ def escape(text: object) -> str:
     return _joined(str(text), _WORD)
 
 
+def comment(text: str) -> str:
+    r"""Return text as one line of comment, whatever it holds: LaTeX would read on in a second line.
+
+    Examples:
+        >>> comment("commit a\n\\input{b}")
+        '% commit a \\input{b}\n'
+    """
+    return f"% {' '.join(text.split())}\n"
+
+
 def _joined(text: str, longest: int) -> str:
     text = _BEFORE_PERCENT.sub("\N{NO-BREAK SPACE}", text)  # a number stays with its sign
     parts = (part for word in re.split(r"( )", text) for part in _parted(word, longest))

@@ -13,7 +13,7 @@ import pandas as pd
 from fer_bench.card import APPROXIMATION
 from fer_bench.report import words
 from fer_bench.report.grid import Grid
-from fer_bench.report.latex_text import escape
+from fer_bench.report.latex_text import comment, escape
 
 _MACROS = r"""\makeatletter
 \@ifundefined{fer@value}{%
@@ -56,7 +56,7 @@ def macros(grid: Grid, *, head: str) -> str:
         for line in _of_difference(row, share=shown.share)
     ]
     said = [
-        f"% {method}: an {APPROXIMATION}, without {grid.cards[method].approximation}\n"
+        comment(f"{method}: an {APPROXIMATION}, without {grid.cards[method].approximation}")
         for method in grid.params.methods
         if grid.approximates(method)
     ]

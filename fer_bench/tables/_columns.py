@@ -1,9 +1,10 @@
 """Columns that several tables have, with one text each."""
 
+from fer_bench.params import NAME
 from fer_bench.tables._schema import integer, number, text
 
-DATASET = text("the data set, as params.yaml names it")
-METHOD = text("the method, as params.yaml names it")
+DATASET = text("the data set, as params.yaml names it", form=NAME)
+METHOD = text("the method, as params.yaml names it", form=NAME)
 SEED = integer("the run's seed")
 SELECTION = text(
     "rule that chose the checkpoint: last, best_on_val, or best_on_test (an oracle: chosen on what is scored)"

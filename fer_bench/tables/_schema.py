@@ -14,6 +14,7 @@ import pandas as pd
 from fer_bench.errors import FerBenchError
 
 ColumnType: TypeAlias = Literal["str", "int", "float", "bool"]
+_SHOWN = 40  # letters of a cell that an error quotes
 _DTYPES: Mapping[ColumnType, Any] = {"str": "string", "int": "Int64", "float": "Float64", "bool": "boolean"}
 
 
@@ -26,12 +27,15 @@ class Column:
         about: What a cell says, with its unit, its range or its words.
         empty: Where cells may be empty, as it goes on after "empty"; None: nowhere.
         added: Tables made before the column existed lack it; it is read as empty.
+        form: What the whole of a cell's text must match where a table is read, which may come from elsewhere: what
+            stands in a path, a file's name or LaTeX has one. None: any text.
     """
 
     kind: ColumnType
     about: str
     empty: str | None = None
     added: bool = False
+    form: str | None = None
 
 
 text = partial(Column, "str")
@@ -101,7 +105,7 @@ class Schema:
         """Read and check a table.
 
         Raises:
-            FerBenchError: If the file is missing, is not CSV, or does not pass :meth:`check`.
+            FerBenchError: If the file is missing, is not CSV, does not pass :meth:`check`, or has text of another form.
         """
         try:
             # keep_default_na: a method called "none" is not a missing value
@@ -110,7 +114,16 @@ class Schema:
             raise FerBenchError(f"no {self.name} at {path}", fix=f"make it: {self.remake}") from None
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise FerBenchError(f"{path}: not a CSV table: {error}", fix=f"make it anew: {self.remake}") from None
-        return self.check(table, where=str(path))
+        table = self.check(table, where=str(path))
+        for name, column in self.columns.items():
+            held = table[name].dropna()
+            wrong = held[:0] if column.form is None else held[~held.str.fullmatch(column.form)]
+            if len(wrong):
+                raise FerBenchError(
+                    f"{path}: column {name} has {str(wrong.iloc[0])[:_SHOWN]!r}; expected {column.about}",
+                    fix=f"make it anew: {self.remake}",
+                )
+        return table
 
     def write(self, table: pd.DataFrame, path: Path) -> None:
         """Check, sort and write a table; equal contents give equal bytes.

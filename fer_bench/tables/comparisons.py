@@ -1,5 +1,6 @@
 """``comparisons.csv``: two methods on the same samples."""
 
+from fer_bench.params import NAME
 from fer_bench.tables._columns import (
     DATASET,
     HIGH,
@@ -20,8 +21,8 @@ comparisons = Schema(
         "dataset": DATASET,
         "metric": METRIC,
         "selection": SELECTION,
-        "method_a": text("method A"),
-        "method_b": text("method B, on the same samples"),
+        "method_a": text("method A", form=NAME),
+        "method_b": text("method B, on the same samples", form=NAME),
         "difference": number("the metric of A less that of B, mean over seeds; a fraction where the metric is a share"),
         "low": LOW,
         "high": HIGH,

@@ -211,7 +211,7 @@ runs = Schema(
         "precision": text("fp32 or amp (mixed precision)", empty=OLDER, added=True),
         "machine": text('"architecture=…; processor=…; system=…"', empty=_UNRECORDED, added=True),
         "versions": text('of Python and packages: "name=version; …", by name', empty=_UNRECORDED, added=True),
-        "commit": text("the project's commit", empty="where it ran outside a repository"),
+        "commit": text("the project's commit", empty="where it ran outside a repository", form="[0-9a-f]{7,64}"),
         "dirty": boolean("whether code or parameters differed from that commit"),
     },
     key=("dataset", "method", "seed"),

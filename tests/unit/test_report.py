@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.image import imread
 
@@ -123,6 +124,32 @@ def small():
 def grid(tmp_path_factory):
     """The small grid, for tests that only read it."""
     return _grid(SMALL, tmp_path_factory.mktemp("small"))
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "text"),
+    [
+        ("runs", "commit", "0123456\n\\input{x}"),
+        ("runs", "dataset", "a\n\\input{x}"),
+        ("intervals", "method", "}\\input{x}"),
+        ("comparisons", "method_a", "}\\input{x}"),
+        ("ranks", "method", "tiny\n"),
+    ],
+)
+def test_a_table_from_elsewhere_brings_no_latex_of_its_own(tmp_path, table, column, text):
+    fake_grid.write(fake_grid.GOLDEN, tmp_path)
+    path = tmp_path / f"{table}.csv"
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    rows.loc[0, column] = text
+    rows.to_csv(path, index=False)
+    with pytest.raises(FerBenchError, match=rf"{table}\.csv: column {column} has"):
+        fake_grid.read(fake_grid.GOLDEN, tmp_path)
+
+
+def test_nothing_ends_a_line_of_comment(grid):
+    runs = grid.runs.assign(commit=pd.Series("a\n\\input{x}", index=grid.runs.index, dtype="string"))
+    changed = dataclasses.replace(grid, tables={**grid.tables, "runs": runs})
+    assert [line[0] for line in latex.provenance(changed).splitlines()] == ["%"]
 
 
 def test_a_grid_full_of_holes_still_gives_a_report(odd):
