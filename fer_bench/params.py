@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from fer_bench import registry, yaml12
+from fer_bench import registry, whole, yaml12
 from fer_bench.errors import FerBenchError
 
 PARAMS = Path("params.yaml")
@@ -191,6 +191,7 @@ def read(path: Path = PARAMS) -> Params:
             f"no file {path} here", fix="run fer-bench in the project's folder, or name a grid's file with --params"
         ) from None
     _check_names(params, path)
+    whole.finish(params.results)  # so that no verb reads a mixture of what another one replaced and was to write
     return params
 
 

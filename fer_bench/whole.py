@@ -1,8 +1,12 @@
 """Files and folders that stand whole or not at all, whatever stops the process that writes them.
 
 The order is: write beside the place, make durable, rename, then clean. Each step can be repeated, and a call finishes
-what an earlier one left: a folder that was whole takes its place, one that was not goes, and what was replaced stands
-until the new one does.
+what an earlier one left: what was whole takes its place, what was not goes, and what is replaced stands until then.
+
+* :func:`write`: one file.
+* :func:`replacing`: a folder; :func:`discard` removes one.
+* :func:`together`: several files of a folder, all or none; :func:`finish` before they are read.
+* :func:`alone`: one process at a time.
 """
 
 import errno
@@ -18,6 +22,8 @@ from pathlib import Path
 
 from fer_bench.errors import FerBenchError
 
+_READY = ".fer-bench-ready"
+_ENTIRE = ".entire"  # in what is ready: the folders that are replaced as wholes
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
 
@@ -32,8 +38,97 @@ def replacing(folder: Path) -> Iterator[Path]:
         yield from _replacing(folder)
 
 
+@contextmanager
+def together(folder: Path, name: str, *, entire: tuple[str, ...] = ()) -> Iterator[Path]:
+    """Yield an empty folder whose files take their places in ``folder`` if the block ends well: all of them, or none.
+
+    A rename decides. Stopped before it, none is there; after it, :func:`finish` puts those in place that are not yet.
+
+    Args:
+        folder: Where the files go; others that it holds stay.
+        name: What is written, one name for the same files each time.
+        entire: Folders in it that are replaced as wholes.
+
+    Raises:
+        FerBenchError: If another process is doing so, or a folder stands where a file is to go, or the reverse.
+    """
+    place = folder / name
+    with alone(place, doing=f"writing {name} into {folder}"):
+        _finish(place)
+        new, _ = _beside(place)
+        _remove(new)
+        new.mkdir()
+        try:
+            yield new
+            for inner in entire:
+                (new / _ENTIRE).mkdir(exist_ok=True)
+                (new / inner).rename(new / _ENTIRE / inner)
+            for source, target in _moves(new, folder):
+                _check_kind(source, target)
+            make_durable(new)
+            new.rename(_ready(place))
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
+        _sync(folder)
+        _finish(place)
+
+
+def finish(folder: Path) -> None:
+    """Put in place what :func:`together` had ready for a folder, or for one in it, when it was stopped."""
+    for ready in [found for pattern in ("", "*/") for found in folder.glob(f"{pattern}.*{_READY}")]:
+        place = ready.with_name(ready.name.removeprefix(".").removesuffix(_READY))
+        with alone(place, doing=f"writing {place.name} into {folder}", wait=True):
+            _finish(place)
+
+
+def _finish(place: Path) -> None:
+    ready = _ready(place)
+    if not ready.exists():
+        return
+    for source, target in _moves(ready, place.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            discard(target)
+        source.replace(target)
+        _sync(target.parent)
+    shutil.rmtree(ready)
+
+
+def _moves(new: Path, folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield what is to be moved with where it goes, folders that are replaced as wholes first."""
+    entire = new / _ENTIRE
+    if entire.exists():
+        yield from ((source, folder / source.name) for source in sorted(entire.iterdir()))
+    files = sorted(path for path in new.rglob("*") if path.is_file() and entire not in path.parents)
+    yield from ((source, folder / source.relative_to(new)) for source in files)
+
+
+def _check_kind(source: Path, target: Path) -> None:
+    if (target.exists() and source.is_dir() != target.is_dir()) or (source.is_dir() and target.is_symlink()):
+        wanted, found = ("folder", "file or a link") if source.is_dir() else ("file", "folder")
+        raise FerBenchError(f"{target} is a {found}; a {wanted} is to be written there", fix=f"move {target} away")
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write one file.
+
+    Raises:
+        FerBenchError: If a folder stands there, or another process is writing it.
+    """
+    new, _ = _beside(path)
+    with alone(path, doing=f"writing {path}"):
+        try:
+            new.write_bytes(content)
+            _check_kind(new, path)
+            put(new, path)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+
+
 def _replacing(folder: Path) -> Iterator[Path]:
-    settle(folder)
+    _settle(folder)
     new, old = _beside(folder)
     new.mkdir(parents=True)
     try:
@@ -56,21 +151,22 @@ def _replacing(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def alone(folder: Path, *, doing: str) -> Iterator[None]:
-    """Hold a folder, which need not exist, for this process; the system lets go of it when the process ends.
+def alone(folder: Path, *, doing: str, wait: bool = False) -> Iterator[None]:
+    """Hold a folder, or a file, which need not exist, for this process; the system lets go of it when the process ends.
 
     Where the file system has no locks, nothing is held.
 
     Args:
         folder: What is held.
         doing: What for, as another process is told.
+        wait: Wait for a process that holds it.
 
     Raises:
         FerBenchError: If another process holds it, with that process' name.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     path = folder.with_name(f".{folder.name}.fer-bench-lock")
-    with _locked(path) as file:
+    with _locked(path, wait=wait) as file:
         file.truncate(0)
         file.write(f"process {os.getpid()} on {platform.node()}, {doing} since {datetime.now().astimezone():%F %T %Z}")
         file.flush()
@@ -80,7 +176,7 @@ def alone(folder: Path, *, doing: str) -> Iterator[None]:
             path.unlink(missing_ok=True)  # still held: who waits for this one finds that its name is gone
 
 
-def _locked(path: Path) -> TextIOWrapper:
+def _locked(path: Path, *, wait: bool) -> TextIOWrapper:
     """Open a file that this process alone holds.
 
     Raises:
@@ -89,7 +185,7 @@ def _locked(path: Path) -> TextIOWrapper:
     while True:
         file = path.open("a+", encoding="utf-8")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             holder = file.read() or "another process"
@@ -108,7 +204,17 @@ def _locked(path: Path) -> TextIOWrapper:
 
 
 def settle(folder: Path) -> None:
-    """Finish what a stopped call of :func:`replacing` or :func:`discard` left beside a folder."""
+    """Finish what a stopped call of :func:`replacing` or :func:`discard` left beside a folder.
+
+    Raises:
+        FerBenchError: If another process is writing it.
+    """
+    if any(left.exists() for left in _beside(folder)):
+        with alone(folder, doing=f"writing {folder}"):
+            _settle(folder)
+
+
+def _settle(folder: Path) -> None:
     new, old = _beside(folder)
     if old.exists() and new.exists() and not folder.exists():
         new.rename(folder)  # the old one gives way only to one that is whole
@@ -118,7 +224,7 @@ def settle(folder: Path) -> None:
 
 def discard(folder: Path) -> None:
     """Remove a folder; stopped half-way, nothing of it is left under its name."""
-    settle(folder)
+    _settle(folder)
     if folder.exists():
         _, old = _beside(folder)
         folder.rename(old)
@@ -150,6 +256,10 @@ def _beside(folder: Path) -> tuple[Path, Path]:
     """Return the places of what becomes a folder and of what was one; DVC and git are told to ignore both."""
     new, old = (folder.with_name(f".{folder.name}.fer-bench-{word}") for word in ("new", "old"))
     return new, old
+
+
+def _ready(place: Path) -> Path:
+    return place.with_name(f".{place.name}{_READY}")
 
 
 def _sync(path: Path) -> None:

@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
-from fer_bench import registry, seeds
+from fer_bench import registry, seeds, whole
 from fer_bench.audits import order_leak
 from fer_bench.metrics import Metric
 from fer_bench.params import Score
@@ -269,11 +269,11 @@ def write(audited: Audited, rows: list[dict[str, Any]], settings: Score, folder:
         The JSON file.
     """
     stem = f"{audited.dataset}_{audited.method}"
-    orders.write(audited.table(), folder / f"{stem}.csv")
-    path = folder / f"{stem}.json"
-    record = audited.record(rows, settings)
-    path.write_text(json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-    return path
+    record = json.dumps(audited.record(rows, settings), indent=1, sort_keys=True, ensure_ascii=False)
+    with whole.together(folder, stem) as new:
+        orders.write(audited.table(), new / f"{stem}.csv")
+        whole.write(new / f"{stem}.json", f"{record}\n".encode())
+    return folder / f"{stem}.json"
 
 
 def printable(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fer_bench import whole
 from fer_bench.audits import Finding, worst
 from fer_bench.datasets._store import Prepared
 from fer_bench.tables import gate, reported
@@ -37,19 +38,19 @@ def write(findings: Mapping[str, Finding], prepared: Prepared, results: Path) ->
             for name, found in findings.items()
         },
     }
-    folder = results / "audits"
-    folder.mkdir(parents=True, exist_ok=True)
-    for found in findings.values():
-        for short, table in found.tables.items():
-            table.to_csv(folder / f"{info.name}_{short}.csv", index=False, lineterminator="\n")
-    reported.write(reported.of_samples(prepared.samples), reported.path_of(results, info.name))
-    path = folder / f"{info.name}.json"
-    path.write_text(json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     passed = gate.Gate(
         dataset=info.name,
         samples_digest=info.samples_digest,
         pixels_digest=info.pixels_digest,
         red=sorted(name for name, found in findings.items() if found.status == "red"),
     )
-    gate.write(passed, gate.path_of(results, info.name))
-    return path
+    with whole.together(results, f"audit-{info.name}") as new:
+        for found in findings.values():
+            for short, table in found.tables.items():
+                content = table.to_csv(index=False, lineterminator="\n").encode()
+                whole.write(new / "audits" / f"{info.name}_{short}.csv", content)
+        reported.write(reported.of_samples(prepared.samples), reported.path_of(new, info.name))
+        whole.write(new / "audits" / f"{info.name}.json", text.encode())
+        gate.write(passed, gate.path_of(new, info.name))
+    return results / "audits" / f"{info.name}.json"

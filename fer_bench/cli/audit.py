@@ -104,7 +104,6 @@ def _tell(audited: "Audited", grid: Params | None, folder: Path | None, *, as_js
     rows = audited.rows(settings)
     written = None
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
         written = _orders.write(audited, rows, settings, folder)
     if rows or as_json:
         import pandas as pd

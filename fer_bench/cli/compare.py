@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fer_bench import params as params_file
+from fer_bench import whole
 from fer_bench.cli._common import AsJson, Classes, Columns, Format, LabelOrder, Output, ParamsFile, Scores, say, wrote
 from fer_bench.errors import FerBenchError
 
@@ -95,13 +96,13 @@ def compare(
     for line in notes if look in {"csv", "json"} else ():
         say(line)
     if output is not None and ending is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(printed.whole(table, parts, ending), encoding="utf-8")
+        whole.write(output, printed.whole(table, parts, ending).encode())
         say(f"wrote {output}")
     elif grid is not None and not (metric or baseline or dataset or margin is not None):
         target = grid.results / "comparisons.csv"  # a part of the grid must not overwrite the whole
-        comparisons.write(table, target)
-        ranks_table.write(ranked, grid.results / "ranks.csv")
+        with whole.together(grid.results, "compare") as new:
+            comparisons.write(table, new / target.name)
+            ranks_table.write(ranked, new / "ranks.csv")
         wrote(target, then="fer-bench verdict")
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fer_bench import whole
 from fer_bench.cli._common import AsJson, ParamsFile, say, show, wrote
 from fer_bench.errors import FerBenchError
 
@@ -173,8 +174,7 @@ def diff(
         rules = " and ".join(repr(copy.head.label_rule) for copy in copies)
         say(f"labels were not compared: the label rules are {rules}")
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        table.to_csv(out, index=False, lineterminator="\n")
+        whole.write(out, table.to_csv(index=False, lineterminator="\n").encode())
         wrote(out, then="read it")
     if found["same"] < len(table) or found["moved"] or found["relabelled"]:
         raise typer.Exit(1)

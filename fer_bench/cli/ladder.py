@@ -1,6 +1,7 @@
 """``fer-bench ladder``: from the honest number to those that other procedures give."""
 
 from fer_bench import params as params_file
+from fer_bench import whole
 from fer_bench.cli._common import AsJson, ParamsFile, say, show, wrote
 
 
@@ -24,6 +25,7 @@ def ladder(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = False) 
     grid = params_file.read(params)
     climbed, gained = laddering.climb(grid, say=say)
     show(climbed if as_json else laddering.printable(climbed), as_json=as_json)
-    ladder_schema.write(climbed, grid.results / "ladder.csv")
-    gains_schema.write(gained, grid.results / "gains.csv")
+    with whole.together(grid.results, "ladder") as new:
+        ladder_schema.write(climbed, new / "ladder.csv")
+        gains_schema.write(gained, new / "gains.csv")
     wrote(grid.results / "ladder.csv", then="fer-bench compare")

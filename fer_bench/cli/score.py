@@ -44,7 +44,7 @@ def score(
       fer-bench score --params grids/ferplus_cpu.yaml
       fer-bench score mine.csv --dataset ferplus
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from fer_bench import registry
+    from fer_bench import registry, whole
     from fer_bench.stats import comparing, files, printed, scoring, scoring_file
     from fer_bench.tables import headline, reading
 
@@ -52,12 +52,10 @@ def score(
         _only_of_files(dataset=dataset, metric=metric, selection=selection, output=output, column=column)
         grid = params_file.read(params)
         scored = scoring.stored(grid) if stored else scoring.score(grid)
-        scoring.write(scored, grid.results)
-        headline.write(
-            scored.intervals,
-            grid.results / "metrics.json",
-            headline=registry.load("protocols", grid.run.protocol).headline,
-        )
+        chosen = registry.load("protocols", grid.run.protocol).headline
+        with whole.together(grid.results, "score") as new:
+            scoring.write(scored, new)
+            headline.write(scored.intervals, new / "metrics.json", headline=chosen)
         failed = int((scored.runs["status"] == "failed").sum())
         say(f"{len(scored.runs)} runs, {failed} of them failed; {len(scored.scores)} scores")
         wrote(grid.results / "scores.csv", then="fer-bench adjust")
@@ -74,8 +72,7 @@ def score(
     for line in said if look in {"csv", "json"} else ():
         say(line)
     if output is not None and ending is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(printed.whole(table, parts, ending), encoding="utf-8")
+        whole.write(output, printed.whole(table, parts, ending).encode())
         say(f"wrote {output}")
 
 

@@ -25,7 +25,7 @@ def sources(
       fer-bench sources majority_class
       fer-bench sources patt_lite --params grids/ferplus_cpu.yaml
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from fer_bench import provenance
+    from fer_bench import provenance, whole
 
     grid = params_file.read(params)
     if method not in grid.methods:
@@ -36,6 +36,5 @@ def sources(
     file = grid.method_of(method)
     found = {"method": file, "files": provenance.sources(f"baselines.{file}")}
     target = grid.results / "sources" / f"{method}.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    whole.write(target, (json.dumps(found, indent=1) + "\n").encode())
     wrote(target, then=f"fer-bench run {method} --dataset DATASET --seed SEED")

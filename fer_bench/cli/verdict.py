@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fer_bench import params as params_file
+from fer_bench import whole
 from fer_bench.cli._common import AsJson, ParamsFile, say, show, wrote
 
 if TYPE_CHECKING:
@@ -49,10 +50,11 @@ def verdict(
     show(table if as_json else saying.verdicts(table), as_json=as_json)
     for link in () if as_json else saying.links(table):
         print(f"  defect, {link}")
-    verdicts.write(table, grid.results / "verdicts.csv")
     level = grid.score.level
-    published_schema.write(alone.from_n_alone(cards, level=level), grid.results / "published.csv")
-    told_apart_schema.write(alone.pairs(cards, level=level), grid.results / "told_apart.csv")
+    with whole.together(grid.results, "verdict") as new:
+        verdicts.write(table, new / "verdicts.csv")
+        published_schema.write(alone.from_n_alone(cards, level=level), new / "published.csv")
+        told_apart_schema.write(alone.pairs(cards, level=level), new / "told_apart.csv")
     wrote(grid.results / "verdicts.csv", then="fer-bench report")
 
 

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from fer_bench import whole
 from fer_bench.datasets import SPLITS
 from fer_bench.datasets._store import Prepared
 from fer_bench.errors import FerBenchError
@@ -117,9 +118,8 @@ def write(fingerprint: Fingerprint, path: Path) -> None:
     """Write a fingerprint, compressed if the name ends with ``.xz``; equal fingerprints give equal bytes."""
     head = msgspec.json.encode(fingerprint.head).decode()
     text = f"{_MARK}{head}\n{fingerprint.rows.to_csv(index=False, lineterminator=chr(10))}"
-    path.parent.mkdir(parents=True, exist_ok=True)
     data = text.encode()
-    path.write_bytes(lzma.compress(data, preset=9) if path.suffix == ".xz" else data)
+    whole.write(path, lzma.compress(data, preset=9) if path.suffix == ".xz" else data)
 
 
 def read(path: Path) -> Fingerprint:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fer_bench import whole
 from fer_bench.errors import FerBenchError
 from fer_bench.report import marked, words
 from fer_bench.report.blocks import Block, Box, Code, Figure, Listing, Section, Table, Text, noted
@@ -355,7 +356,7 @@ def compile_pdf(folder: Path) -> Path:
             shutil.copytree(folder / name, here / name)
         for _ in range(2):  # the second pass knows the labels
             run_pdflatex(here, "report.tex")
-        shutil.copy(here / "report.pdf", folder / "report.pdf")
+        whole.write(folder / "report.pdf", (here / "report.pdf").read_bytes())
     return folder / "report.pdf"
 
 

@@ -27,6 +27,7 @@ from matplotlib.font_manager import findfont, get_font
 from PIL import Image
 
 import fer_bench
+from fer_bench import whole
 
 COLUMN_IN = 3.4
 """Width of one of two columns, in inches."""
@@ -142,11 +143,8 @@ def save(folder: Path, name: str, draw: Callable[..., Figure], **of: object) -> 
     if not all(path.exists() for path in drawings):
         with styled():
             _write(draw(**of), *targets)
-        kept.mkdir(parents=True, exist_ok=True)
         for made, path in zip(targets, drawings, strict=True):
-            new = path.with_suffix(".new")
-            shutil.copyfile(made, new)
-            new.replace(path)  # whole or not at all
+            whole.write(path, made.read_bytes())
         return
     for made, path in zip(targets, drawings, strict=True):
         shutil.copyfile(path, made)

@@ -1,10 +1,9 @@
-"""Writing the report: everything is made first and put in place at the end, so that a failure leaves the old one."""
+"""Writing the report: everything is made first and put in place at the end, all or nothing."""
 
-import shutil
-import tempfile
 from functools import partial
 from pathlib import Path
 
+from fer_bench import whole
 from fer_bench.report import (
     adjusted,
     annotators,
@@ -83,8 +82,7 @@ def write(grid: Grid, *, asked: str, kept: Path | None = None) -> None:
         asked: Text of the params file, kept beside the report as the record of what was asked for.
         kept: Folder of drawings, from which unchanged figures are taken; None: all are drawn.
     """
-    with tempfile.TemporaryDirectory(dir=grid.folder, prefix=".report-") as place:
-        made = Path(place)
+    with whole.together(grid.folder, "report", entire=("figures", "tables")) as made:
         (made / "figures").mkdir()
         (made / "tables").mkdir()
         with style.keeping(kept):
@@ -104,8 +102,3 @@ def write(grid: Grid, *, asked: str, kept: Path | None = None) -> None:
         (made / "report.md").write_text(markdown.render(title, parts), encoding="utf-8")
         (made / "report.tex").write_text(latex.document(title, parts, head=head, said_once=said_once), encoding="utf-8")
         (made / "params.yaml").write_text(asked, encoding="utf-8")
-        for path in sorted(made.iterdir()):
-            target = grid.folder / path.name
-            if target.is_dir():
-                shutil.rmtree(target)
-            path.replace(target)

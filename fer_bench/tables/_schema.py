@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
+from fer_bench import whole
 from fer_bench.errors import FerBenchError
 
 ColumnType: TypeAlias = Literal["str", "int", "float", "bool"]
@@ -132,8 +133,7 @@ class Schema:
             FerBenchError: As :meth:`check`.
         """
         table = self.check(table, where=self.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table.to_csv(path, index=False, float_format="%.9g", lineterminator="\n")
+        whole.write(path, table.to_csv(index=False, float_format="%.9g", lineterminator="\n").encode())
 
 
 def _typed(column: pd.Series, kind: ColumnType) -> pd.Series:

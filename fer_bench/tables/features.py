@@ -9,6 +9,7 @@ why.
 licence says.
 """
 
+import io
 import zipfile
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -17,6 +18,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from fer_bench import whole
 from fer_bench.errors import FerBenchError
 from fer_bench.params import Section
 from fer_bench.tables._schema import Schema, integer, number, text
@@ -172,18 +174,19 @@ def write(found: Explained, table: pd.DataFrame, maps: Maps, folder: Path) -> Pa
         FerBenchError: As ``features.check``.
     """
     base = stem(folder, found.dataset, found.method)
-    features.write(table, base.with_suffix(".csv"))
-    write_maps(maps, base.with_suffix(".npz"))
-    record = base.with_suffix(".json")
-    record.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
-    return record
+    with whole.together(folder, base.name) as new:
+        features.write(table, new / f"{base.name}.csv")
+        write_maps(maps, new / f"{base.name}.npz")
+        whole.write(new / f"{base.name}.json", msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    return base.with_suffix(".json")
 
 
 def write_maps(maps: Maps, path: Path) -> None:
     """Write Grad-CAM maps, with the pictures where they are there; equal contents give equal bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {name: array for name, array in maps._asdict().items() if array is not None}
-    np.savez_compressed(path, allow_pickle=False, **arrays)
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **arrays)
+    whole.write(path, file.getvalue())
 
 
 def read_record(path: Path) -> Explained:

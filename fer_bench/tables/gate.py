@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from fer_bench import whole
 from fer_bench.errors import FerBenchError
 
 
@@ -33,8 +34,7 @@ def path_of(results: Path, dataset: str) -> Path:
 
 def write(gate: Gate, path: Path) -> None:
     """Write a gate."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(gate), indent=1) + b"\n")
+    whole.write(path, msgspec.json.format(msgspec.json.encode(gate), indent=1) + b"\n")
 
 
 def check(path: Path, *, dataset: str, samples_digest: str, pixels_digest: str, accepted: bool) -> None:

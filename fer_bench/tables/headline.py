@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from fer_bench import whole
+
 
 def write(intervals: pd.DataFrame, path: Path, *, headline: str) -> None:
     """Write the numbers of every method over all its seeds.
@@ -27,4 +29,4 @@ def write(intervals: pd.DataFrame, path: Path, *, headline: str) -> None:
         of_method = found.setdefault(row["dataset"], {}).setdefault(row["method"], {})
         of_method[row["metric"]] = {name: float(f"{row[name]:.9g}") for name in ("estimate", "low", "high")}
         of_method |= {"n": int(row["n_samples"]), "seeds": int(row["n_seeds"])}
-    path.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    whole.write(path, (json.dumps(found, indent=1, sort_keys=True) + "\n").encode())

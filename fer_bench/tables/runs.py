@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fer_bench import params
+from fer_bench import params, whole
 from fer_bench.errors import FerBenchError
 from fer_bench.params import Section
 from fer_bench.tables._columns import DATASET, LABEL_RULE, METHOD, OLDER, SEED
@@ -109,8 +109,7 @@ def weights_of(folder: Path, epoch: int) -> Path:
 
 def write_record(record: RunRecord, path: Path) -> None:
     """Write a run's record as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+    whole.write(path, msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
 
 
 def read_record(path: Path) -> RunRecord:

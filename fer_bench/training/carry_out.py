@@ -4,7 +4,8 @@ import os
 import resource
 import sys
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def carry_out(
     runs.check_replaceable(folder, (dataset, method, seed))
     cell = cells.resolve(params, dataset=dataset, method=method, seed=seed)
     _check_launcher(cell, launcher)
-    with _alone(cell, launcher):
+    with _alone(cell, launcher, folder):
         if cell.method.fit is not None:
             outcome: Outcome | None = _fit_in_one_go(cell)
         else:
@@ -87,12 +88,16 @@ def _check_launcher(cell: Cell, launcher: str) -> None:
         )
 
 
-def _alone(cell: Cell, launcher: str) -> AbstractContextManager[None]:
+@contextmanager
+def _alone(cell: Cell, launcher: str, folder: Path) -> Iterator[None]:
     """Hold the cell for this run; of several processes that carry it out together, the main one does."""
     if int(os.environ.get(_RANK[launcher], "0")) > 0:
-        return nullcontext()
+        yield
+        return
     said = f"{cell.dataset.name} {cell.method_name} seed {cell.seed} of grid {cell.grid}"
-    return whole.alone(cell.work, doing=f"carrying out {said}")
+    with whole.alone(cell.work, doing=f"carrying out {said}"):
+        whole.settle(folder)
+        yield
 
 
 def _fit_in_one_go(cell: Cell) -> Outcome:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_bench import card, params, registry, yaml12
+from fer_bench import card, params, registry, whole, yaml12
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Weights
 from fer_bench.provenance import ROOT
@@ -139,3 +139,19 @@ def test_the_papers_grids_say_which_files_have_to_be_brought_and_have_each_metho
             key for key, recipe in recipes.items() if key.startswith("code_") and recipe.weights in {"none", "timm"}
         }
         assert name in without or not others, f"{name}: {others}"
+
+
+def test_opening_a_grid_finishes_what_a_stopped_verb_had_ready(grid_folder, monkeypatch):
+    """Killed between the first and the last of its files, `score` left a mixture that `report` printed."""
+    folder = params.read().results
+    for text in ("first", "second"):
+        with monkeypatch.context() as patch:
+            if text == "second":
+                patch.setattr(whole, "_finish", lambda _: None)
+            with whole.together(folder, "score") as new:
+                for name in ("runs.csv", "scores.csv"):
+                    (new / name).write_text(text)
+    (folder / "runs.csv").write_text("second")
+    params.read()
+    assert [(folder / name).read_text() for name in ("runs.csv", "scores.csv")] == ["second", "second"]
+    assert sorted(path.name for path in folder.iterdir()) == ["runs.csv", "scores.csv"]

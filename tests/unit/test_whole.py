@@ -1,5 +1,6 @@
 """Folders that stand whole or not at all."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,7 @@ def held(folder):
 
 @pytest.fixture
 def killed_at():
-    """A function that stops the process before the n-th rename or removal from now on."""
+    """A function that stops the process before the n-th rename, replacement or removal from now on."""
 
     def arm(n):
         done = []
@@ -41,7 +42,8 @@ def killed_at():
             return act
 
         patch = pytest.MonkeyPatch()
-        patch.setattr(Path, "rename", counted(Path.rename))
+        for act in ("rename", "replace", "unlink"):
+            patch.setattr(Path, act, counted(getattr(Path, act)))
         patch.setattr(whole.shutil, "rmtree", counted(whole.shutil.rmtree))
         return patch
 
@@ -86,6 +88,93 @@ def test_a_folder_whose_removal_was_stopped_is_there_whole_or_not_at_all(tmp_pat
     assert (tmp_path / "a").exists() is (step == 1)
     whole.discard(tmp_path / "a")
     assert list(tmp_path.iterdir()) == []
+
+
+def table_of(folder):
+    """Every file of a folder, with its text."""
+    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def put_together(folder, text, names):
+    with whole.together(folder, "tables", entire=("drawn",)) as new:
+        (new / "inner").mkdir()
+        (new / "drawn").mkdir()
+        for name in names:
+            (new / name).write_text(text)
+
+
+FIRST = ("a.csv", "b.csv", "inner/c.csv", "drawn/d", "drawn/e")
+SECOND = ("a.csv", "b.csv", "inner/c.csv", "drawn/d", "drawn/f")
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """A folder with what is written together, and something else."""
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "other").write_text("kept")
+    put_together(tmp_path, "first", FIRST)
+    return tmp_path
+
+
+def test_files_take_their_places_together_and_others_stay(tables):
+    put_together(tables, "second", SECOND)
+    assert table_of(tables) == dict.fromkeys(SECOND, "second") | {"inner/other": "kept"}
+
+
+def test_an_error_leaves_all_of_the_earlier_files(tables):
+    before = table_of(tables)
+    with pytest.raises(FileNotFoundError):
+        put_together(tables, "second", [*SECOND, "nowhere/a.csv"])
+    assert table_of(tables) == before
+
+
+@pytest.mark.parametrize("name", ["a.csv", "drawn"])
+def test_what_is_in_the_way_is_found_before_anything_is_replaced(tables, name):
+    spared = table_of(tables) | {name: "in the way"} if name == "drawn" else table_of(tables)
+    if name == "drawn":
+        shutil.rmtree(tables / name)
+        (tables / name).write_text("in the way")
+        spared = {path: text for path, text in spared.items() if not path.startswith("drawn/")}
+    else:
+        (tables / name).unlink()
+        (tables / name).mkdir()
+        del spared[name]
+    with pytest.raises(FerBenchError, match=f"{name} is a") as caught:
+        put_together(tables, "second", SECOND)
+    assert "move" in caught.value.fix
+    assert table_of(tables) == spared
+
+
+@pytest.mark.parametrize("step", range(1, 13))
+def test_stopped_before_any_step_all_files_are_there_or_none(tables, killed_at, step):
+    before = table_of(tables)
+    patch = killed_at(step)
+    try:
+        put_together(tables, "second", SECOND)
+        done = True
+    except Killed:
+        done = False
+    finally:
+        patch.undo()
+    whole.finish(tables)
+    after = dict.fromkeys(SECOND, "second") | {"inner/other": "kept"}
+    found = {name: text for name, text in table_of(tables).items() if ".fer-bench-" not in name}
+    assert found in ([after] if done else [before, after])
+    put_together(tables, "second", SECOND)
+    assert table_of(tables) == after
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, killed_at):
+    whole.write(tmp_path / "a", b"first")
+    patch = killed_at(1)
+    with pytest.raises(Killed):
+        whole.write(tmp_path / "a", b"second")
+    patch.undo()
+    assert (tmp_path / "a").read_bytes() == b"first"
+    (tmp_path / "b").mkdir()
+    with pytest.raises(FerBenchError, match="is a folder; a file is to be written there"):
+        whole.write(tmp_path / "b", b"")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
 HOLDS = """
