@@ -35,6 +35,8 @@ Departures of ours
       of both phases, in the code over those of the second.
     * Seeds are fixed; the code sets none. A last batch of one sample is left out.
     * torch's Adam adds its epsilon after the bias correction, Keras' before it; both 1e-7.
+    * Recipes ``words_…`` attend over the places of a grid and pool it afterwards. Algorithm 1 pools first; the
+      attention of a picture's single vector to itself changes nothing.
     * RAF-DB's pictures are 100 × 100 px, and the code resizes them to 224; FERPlus goes to 120 px first there, here to
       224 px in one step.
 """
@@ -260,8 +262,17 @@ def against_paper(options: Options) -> tuple[str, ...]:
         ),
         "the third layer is PAtt-Lite's 1 × 1 convolution: the paper does not say which it is": options.layers == 3,
         "a dense bottleneck of 32 with batch normalisation, as in the released code": options.bottleneck,
-        "attention over the batch, as in the released code": options.attention == "batch",
+        "attention over the batch with one learned scale, as in the released code": options.attention == "batch",
         "attention over features, which is neither the paper's nor the code's": options.attention == "feature",
+        "attention over the places of a picture's grid, which is pooled after it: Algorithm 1 pools first": (
+            options.attention in ("spatial", "projected")
+        ),
+        "the whole backbone ends as the other rows do: the paper does not say; convnext_full has ConvNeXt's own end": (
+            options.cut == "stage4"
+        ),
+        "features are dropped by 0.1 after pooling and after the attention too, as in the released code": (
+            options.phases[0].dropout > 0 or options.phases[0].attention_dropout > 0
+        ),
         "layer normalisation of the classifier's grid, as in the released code's first phase": (
             options.phases[0].layer_norm
         ),

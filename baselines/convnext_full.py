@@ -11,7 +11,8 @@ Code read
 Departures of ours from the paper
     The Conv-cut paper says "full" and "same training" of this row, and its training freezes the backbone. How the last
     stage's 7 × 7 × 1024 grid becomes logits is not said; ours is ConvNeXt's own end: average pooling, layer
-    normalisation, one dense layer.
+    normalisation, one dense layer. Recipe ``table2_baseline`` of ``conv_cut`` is the other reading of the row: the end
+    that the other rows of its table have.
 """
 
 from collections import OrderedDict
@@ -62,7 +63,10 @@ RECIPES = {
     ),
     "paper": Recipe(
         about="Conv-cut paper, Table 2, first row: frozen ConvNeXt-Base, training of Section 4",
-        departures=("average pooling, layer normalisation and one dense layer as the end: the paper does not say",),
+        departures=(
+            "average pooling, layer normalisation and one dense layer as the end: the paper does not say",
+            "recipe table2_baseline of conv_cut reads the row otherwise: it ends as the table's other rows do",
+        ),
         options=Options(),
         weights="timm",
         training=Training(

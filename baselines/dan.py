@@ -20,7 +20,6 @@ What the released code does that is easily missed
 Departures of ours
     Each recipe names its own. Throughout:
 
-    * Erasing has probability 0.5, torchvision's default.
     * What validates is the protocol's part that selects. Seeds are fixed.
 """
 

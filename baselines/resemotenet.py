@@ -273,9 +273,10 @@ RECIPES = {
         options=Options(mirrors_when_predicting=True),
     ),
     "paper": Recipe(
-        about="the paper: as the code, with a learning rate that falls tenfold where nothing rises",
+        about="the paper: as the code, with a learning rate that falls tenfold where the loss stays level",
         departures=(
-            "what is watched, and for how long, is not on record: here validation accuracy and ten epochs",
+            "accuracy of the part that selects is watched; the paper watches the loss, and has no such part",
+            "for how long the paper does not say: ten epochs, torch's default",
             "the number of epochs is the code's",
         ),
         options=Options(),

@@ -21,7 +21,6 @@ Departures of ours
 
     * A sample has its new label from its next epoch on. In the code the dataset's labels are overwritten at once, and
       are read again when workers start for the next epoch, which comes to the same.
-    * Erasing has probability 0.5, torchvision's default.
     * What validates is the protocol's part that selects. Seeds are fixed.
 """
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from baselines import conv_cut
+from baselines import conv_cut, convnext_full
 from baselines._blocks import keras
 from baselines._blocks.attention import BatchAttention, FeatureAttention, SpatialAttention, check
 from baselines._blocks.classifier import Classifier, Regularisation
@@ -352,6 +352,19 @@ def test_departures_follow_the_architecture():
     assert "over the batch" in said["paper"]
     assert "over the batch" not in said["paper_spatial"]
     assert "bottleneck" not in said["words_stage3"]
+
+
+def test_what_the_papers_words_do_not_hold_is_said_by_every_recipe_with_its_training():
+    recipes = {name: r for name, r in conv_cut.RECIPES.items() if r.training == conv_cut.PAPER_TRAINING}
+    assert {"paper", "words_stage2", "table2_baseline", "table3_layers3"} <= recipes.keys()
+    for recipe in recipes.values():
+        said, options = " ".join(recipe.departures), recipe.options
+        drops = (options.phases[0].dropout, options.phases[0].attention_dropout)
+        assert ("after pooling and after the attention" in said) == (drops == (0.1, 0.1))
+        assert ("Algorithm 1 pools first" in said) == (options.attention in ("spatial", "projected"))
+        assert ("convnext_full" in said) == (options.cut == "stage4")
+    # two networks, two readings of one row
+    assert "table2_baseline" in " ".join(convnext_full.RECIPES["paper"].departures)
 
 
 @pytest.mark.parametrize(

@@ -120,3 +120,10 @@ def test_the_recipes_have_the_codes_settings_and_the_papers_schedule():
     assert (phase.epochs, phase.schedule, phase.early_stop.patience) == (80, "constant", 16)
     assert resemotenet.RECIPES["paper"].training.phases[0].schedule.factor == 0.1
     assert resemotenet.RECIPES["code_mirrored"].options.mirrors_when_predicting
+
+
+def test_the_papers_recipe_says_what_its_plateau_watches_instead_of_the_loss():
+    recipe = resemotenet.RECIPES["paper"]
+    (phase,) = recipe.training.phases
+    assert phase.watched == {"val_accuracy"}
+    assert "the paper watches the loss" in recipe.departures[0]
