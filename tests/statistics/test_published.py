@@ -7,6 +7,7 @@ from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
 from fer_bench.card import Card, Claim, PublishedProtocol, PublishedRow, PublishedTable
 from fer_bench.datasets import _ferplus_counts, _rafdb_counts
+from fer_bench.provenance import ROOT
 from fer_bench.stats import published, saying
 from fer_bench.stats.mcnemar import exact
 from fer_bench.tables.told_apart import WORDS
@@ -167,6 +168,22 @@ def test_holm_ranges_over_one_table_and_data_set(pairs):
 def test_what_speaks_against_the_same_pictures_is_said(pairs):
     assert "7 and 8 expressions" in pairs.loc["ferplus", "eac", "clef"]["caveat"]
     assert pd.isna(pairs.loc["rafdb", "poster", "apvit"]["caveat"])
+
+
+def test_readme_and_docs_say_what_the_cards_give(pairs):
+    column = pairs.loc["rafdb"]
+    never, depends, always = (int((column["verdict"] == word).sum()) for word in WORDS)
+    neighbours = column.loc["poster", "apvit"]
+    apart = f"APViT (91.98 %) are {neighbours['pictures']} pictures of 3,068 apart"
+    readme, docs = (" ".join((ROOT / name).read_text().split()) for name in ("README.md", "docs/claims.md"))
+    assert f"of the {len(column)} pairs in the RAF-DB column" in readme
+    assert f"{never} cannot be told apart whatever the two predicted, {depends} only if few answers differ" in readme
+    assert f"{always} can in any case" in readme
+    assert f"{apart}: p ≥ {neighbours['p_best']:g}" in readme
+    assert f"{apart}, p ≥ {neighbours['p_best']:g} whatever else holds" in docs
+    values = {*column["value_a"], *column["value_b"]}
+    assert len([value for value in values if published.whole_count(value, 3068) != "yes"]) == 3
+    assert "Three numbers are no whole count of 3,068" in readme
 
 
 def one(claim=None, tables=()):

@@ -177,3 +177,12 @@ def test_what_a_released_checkpoint_predicts_can_be_scored(net, state, tmp_path,
     with torch.no_grad():
         alone = net(resized)[0]
     assert torch.allclose(alone, torch.tensor(table.filter(regex="^logit_").iloc[0].to_numpy(float)).float(), atol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["conv_cut", "patt_lite"])
+def test_a_method_without_a_reader_does_not_say_that_no_code_is_public(name, net, tmp_path):
+    """Both have code that trains them."""
+    method = registry.load("methods", name)
+    with pytest.raises(FerBenchError, match="nothing here reads a released checkpoint of it") as raised:
+        official.load(method, net, tmp_path / "any.pth")
+    assert "public" not in raised.value.problem
