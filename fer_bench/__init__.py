@@ -1,3 +1,3 @@
 """fer-bench: which claims about facial expression recognition survive when everyone is measured the same way."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

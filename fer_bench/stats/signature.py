@@ -1,7 +1,7 @@
 """A signature: one string per number that says what it is a number of.
 
 ``fer|ds:ferplus|n:3137|ids:1a2b3c4d|classes:8|rule:majority|protocol:honest|selection:best_on_val|seeds:0;1;2|b:10000|
-v:0.1.0``: data set, samples, digest of ids and true labels, expressions, label rule, protocol, selection, seeds,
+v:0.2.0``: data set, samples, digest of ids and true labels, expressions, label rule, protocol, selection, seeds,
 resamples, version. ``?`` stands where it is not known, as for a file of predictions from elsewhere.
 
 Two numbers whose signatures differ in a field of :data:`MEANING` answer different questions and may not be compared.
@@ -36,7 +36,7 @@ class Signature(NamedTuple):
         selection: The rule that picked the checkpoint.
         seeds: Seeds, joined by ``;``.
         b: Bootstrap resamples; 0 where there are none.
-        v: Version of fer-bench.
+        v: Version of fer-bench; raised with every change that moves a number (``tests/statistics/test_version.py``).
     """
 
     ds: str = UNKNOWN
