@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import os
 import platform
 import subprocess
 import sys
@@ -75,18 +76,34 @@ def _imported(path: Path) -> Iterator[str]:
 
 @cache
 def commit() -> tuple[str | None, bool]:
-    """Return the project's commit and whether its code or parameters differ from it; (None, True) outside git."""
+    """Return the project's commit and whether its code or parameters differ from it.
+
+    (None, True) where the code stands in no repository of its own: an installed package inside somebody's repository
+    has nothing to do with that repository's commits.
+    """
+    return commit_of(ROOT)
+
+
+def commit_of(root: Path) -> tuple[str | None, bool]:
+    """Return the commit of the repository whose top a folder is, as :func:`commit`."""
     try:
-        head = _git("rev-parse", "HEAD")
-        changed = _git("status", "--porcelain", "--", *_CODE)
+        top = Path(_git(root, "rev-parse", "--show-toplevel"))
+        if not top.samefile(root):
+            return None, True
+        _git(root, "ls-files", "--error-unmatch", "fer_bench/provenance.py")
+        head = _git(root, "rev-parse", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--", *_CODE)
     except (OSError, subprocess.CalledProcessError):
         return None, True
     return head, bool(changed)
 
 
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(ROOT), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - fixed words
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    # inside a hook of another repository these name that one
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)  # noqa: S603 - fixed words
+    return done.stdout.strip()
 
 
 def versions() -> dict[str, str]:
