@@ -1,16 +1,12 @@
 """Each stage of dvc.yaml names the code it runs, so that no number outlives the code that made it."""
 
 import re
-import sys
 from functools import cache
-from pathlib import Path
 
 import pytest
+from imports import ROOT, closure
 
 from fer_bench import provenance, registry, yaml12
-
-sys.path.insert(0, str(Path(__file__).parent))
-from imports import ROOT, closure
 
 # Modules that cannot change a number, with the reason. Rewording a message may not retrain a grid.
 EXCEPTED = {

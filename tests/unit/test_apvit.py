@@ -1,19 +1,15 @@
 """APViT: the function of the released code, and which patches and tokens it keeps."""
 
 import dataclasses
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+import reference
 import torch
 
 from baselines import apvit
 from fer_bench.errors import FerBenchError
 from fer_bench.method import EpochCosine, Grey, InBgr, Jitter, RepeatFactor, Rotate, Weights
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
-import reference
 
 FIGURES = reference.figures("apvit")
 OURS = reference.ours("apvit")

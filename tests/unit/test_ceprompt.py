@@ -2,11 +2,13 @@
 
 import dataclasses
 import math
-import sys
 from pathlib import Path
 
+import orders
 import pytest
+import reference
 import torch
+from reference import OURS
 from torch.nn import functional
 
 from baselines import ceprompt
@@ -16,11 +18,6 @@ from fer_bench.expressions import EXPRESSIONS
 from fer_bench.method import WarmupCosine, Weights
 from fer_bench.training.module import RunnerModel
 from fer_bench.training.steps import layers_below
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
-import orders
-import reference
-from reference import OURS
 
 FIGURES = reference.figures("ceprompt")
 FACTS = FIGURES["facts"]

@@ -2,18 +2,14 @@
 
 import importlib
 import math
-import sys
-from pathlib import Path
 
+import orders
 import pytest
+import reference
 import torch
 
 from fer_bench import registry
 from fer_bench.expressions import expressions
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
-import orders
-import reference
 
 WORDED = {"ceprompt"}
 """Methods whose classes are sentences, not rows of weights."""

@@ -1,18 +1,13 @@
 """DAN: the function of the released code, its three losses, and the centre of no class."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+import reference
 import torch
+from reference import OURS
 
 from baselines import dan
 from fer_bench.method import Weights
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
-import reference
-from reference import OURS
 
 FIGURES = reference.figures("dan")
 UNITS = FIGURES["units"]

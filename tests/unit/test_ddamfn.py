@@ -1,19 +1,15 @@
 """DDAMFN: the function of the released code, and what it registers and never uses."""
 
 import dataclasses
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+import reference
 import torch
 
 from baselines import ddamfn
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Weights
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
-import reference
 
 FIGURES = reference.figures("ddamfn")
 OURS = reference.ours("ddamfn")

@@ -1,21 +1,17 @@
 """DMUE: the function of the released code, training graph and deployed branch, and what its optimiser never sees."""
 
 import dataclasses
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+import reference
 import torch
+from reference import OURS
 
 from baselines import dmue
 from baselines._blocks import resnet
 from fer_bench.method import Balanced, Crop, Weights
 from fer_bench.training import rules
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
-import reference
-from reference import OURS
 
 GRAPH, DEPLOYED = reference.figures("dmue"), reference.figures("dmue_deployed")
 LABELS = torch.tensor([OURS[label] for label in GRAPH["train"]["labels"]])

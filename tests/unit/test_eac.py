@@ -1,21 +1,17 @@
 """EAC: the function of the released code, in both views."""
 
 import dataclasses
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+import reference
 import torch
+from reference import OURS
 
 from baselines import eac
 from baselines._blocks.class_maps import disagreement
 from fer_bench.method import Mirror, Weights
 from fer_bench.training import pictures
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
-import reference
-from reference import OURS
 
 FIGURES = reference.figures("eac")
 LOSS = eac.build_loss(eac.Options(), labels=np.zeros(3), n_classes=7)

@@ -1,22 +1,17 @@
 """LNSU-Net: the function of the released code on Swin-T, and its re-balanced losses."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
+import orders
 import pytest
+import reference
 import torch
+from reference import OURS
 
 from baselines import lnsu
 from baselines._blocks.class_maps import disagreement
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import EXPRESSIONS
 from fer_bench.method import Weights
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
-import orders
-import reference
-from reference import OURS
 
 FIGURES = reference.figures("lnsu")
 CONSTANTS = torch.tensor(FIGURES["facts"]["balance_weights"], dtype=torch.float64)

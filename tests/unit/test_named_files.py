@@ -1,17 +1,14 @@
 """Every recipe that names a file of weights can start from that file, laid out as its authors publish it."""
 
-import sys
 from pathlib import Path
 
 import pytest
+import reference
 import timm
 import torch
 
 from fer_bench import registry
 from fer_bench.method import Weights
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
-import reference
 
 ELSEWHERE = {
     "ir50.pth": "test_poster",

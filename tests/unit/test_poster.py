@@ -1,20 +1,15 @@
 """POSTER: the function of the released code, its defects as switches, and its losses."""
 
-import sys
-from pathlib import Path
-
 import pytest
+import reference
 import torch
+from reference import OURS
 
 from baselines import poster
 from baselines._blocks import ir50, mobilefacenet
 from baselines._blocks.streams import Streams
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Weights
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
-import reference
-from reference import OURS
 
 FIGURES = reference.figures("poster")
 

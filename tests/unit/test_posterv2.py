@@ -1,19 +1,14 @@
 """POSTER++: the function of the released code, its one window per grid, and its file that holds no network."""
 
-import sys
-from pathlib import Path
-
 import pytest
+import reference
 import torch
+from reference import OURS
 
 from baselines import posterv2
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Weights
 from fer_bench.training.module import cross_entropy
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
-import reference
-from reference import OURS
 
 FIGURES = reference.figures("posterv2")
 INNER = {

@@ -1,19 +1,15 @@
 """ResEmoteNet: the function of the released code, and its mirroring at test."""
 
 import dataclasses
-import sys
-from pathlib import Path
 
 import pytest
+import reference
 import torch
 
 from baselines import resemotenet
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Weights
 from fer_bench.training.module import cross_entropy
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
-import reference
 
 FIGURES = reference.figures("resemotenet")
 OURS = reference.ours("resemotenet")

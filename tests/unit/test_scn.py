@@ -1,19 +1,14 @@
 """SCN: the function of the released code, its relabelling, and what the paper has instead."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+import reference
 import torch
+from reference import OURS
 from torch.nn import functional
 
 from baselines import scn
 from fer_bench.method import Batch
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
-import reference
-from reference import OURS
 
 FIGURES = reference.figures("scn")
 

@@ -1,10 +1,9 @@
 """Groups of weights, and sharpness-aware minimisation."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
+import reference
 import torch
 from mmengine.optim import OptimWrapper
 from torch import nn
@@ -12,9 +11,6 @@ from torch.nn import functional
 
 from fer_bench.method import Method, Phase, Recipe, Stages, Training
 from fer_bench.training import module, steps
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden_methods"))
-import reference
 
 SAM = json.loads((reference.FOLDER / "sam.json").read_text())["sam"]
 
