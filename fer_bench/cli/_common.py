@@ -31,8 +31,15 @@ Scores: TypeAlias = Annotated[
     str | None, typer.Option("--scores", help="What columns such as 'happy' hold: probabilities or logits.")
 ]
 LabelOrder: TypeAlias = Annotated[
-    str | None,
-    typer.Option("--label-order", help="Which number is which: ours, rafdb, fer2013, affectnet, … or happy,sad,…"),
+    list[str] | None,
+    typer.Option(
+        "--label-order",
+        metavar="[FILE=]ORDER",
+        help="Which number is which: ours, rafdb, fer2013, affectnet, … or happy,sad,…; FILE=ORDER for one file.",
+    ),
+]
+Rows: TypeAlias = Annotated[
+    bool, typer.Option("--rows", help="Files without ids: the place of a row says which sample it is.")
 ]
 Classes: TypeAlias = Annotated[
     int | None, typer.Option("--classes", help="Expressions scored: 7 (contempt left out) or 8.")

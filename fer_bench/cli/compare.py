@@ -7,7 +7,19 @@ import typer
 
 from fer_bench import params as params_file
 from fer_bench import whole
-from fer_bench.cli._common import AsJson, Classes, Columns, Format, LabelOrder, Output, ParamsFile, Scores, say, wrote
+from fer_bench.cli._common import (
+    AsJson,
+    Classes,
+    Columns,
+    Format,
+    LabelOrder,
+    Output,
+    ParamsFile,
+    Rows,
+    Scores,
+    say,
+    wrote,
+)
 from fer_bench.errors import FerBenchError
 
 if TYPE_CHECKING:  # pandas takes 0.4 s to import, and this module is imported for every --help
@@ -40,6 +52,7 @@ def compare(
     scores: Scores = None,
     label_order: LabelOrder = None,
     classes: Classes = None,
+    rows: Rows = False,
     form: Format = "text",
     as_json: AsJson = False,
     output: Output = None,
@@ -74,7 +87,9 @@ def compare(
             metrics=metric,
             baseline=baseline,
             selection=selection,
-            reading=reading.said(column, scores=scores, label_order=label_order, n_classes=classes),
+            reading=reading.said(
+                column, scores=scores, label_order=label_order, n_classes=classes, rows=rows, files=files or []
+            ),
             dataset=dataset,
             force=force,
             say=say,

@@ -6,7 +6,19 @@ from typing import Annotated
 import typer
 
 from fer_bench import params as params_file
-from fer_bench.cli._common import AsJson, Classes, Columns, Format, LabelOrder, Output, ParamsFile, Scores, say, wrote
+from fer_bench.cli._common import (
+    AsJson,
+    Classes,
+    Columns,
+    Format,
+    LabelOrder,
+    Output,
+    ParamsFile,
+    Rows,
+    Scores,
+    say,
+    wrote,
+)
 from fer_bench.errors import FerBenchError
 
 
@@ -28,6 +40,7 @@ def score(
     scores: Scores = None,
     label_order: LabelOrder = None,
     classes: Classes = None,
+    rows: Rows = False,
     form: Format = "text",
     as_json: AsJson = False,
     output: Output = None,
@@ -63,7 +76,9 @@ def score(
     look = printed.form_of("json" if as_json else form)
     ending = None if output is None else printed.of_ending(output)
     settings = comparing.settings_of_file(params, say=say)
-    said_of_files = reading.said(column, scores=scores, label_order=label_order, n_classes=classes)
+    said_of_files = reading.said(
+        column, scores=scores, label_order=label_order, n_classes=classes, rows=rows, files=[file]
+    )
     opened = files.open_one(file, reading=said_of_files, dataset=dataset, selection=selection, say=say)
     table, notes = scoring_file.score(opened, settings, metric)
     said = [*opened.notes, *notes]

@@ -50,19 +50,19 @@ class Opened(NamedTuple):
     notes: tuple[str, ...]
 
 
-def same_classes(first: dict[Path, Brought]) -> None:
-    """Refuse files that tell other numbers of expressions apart.
+def same_classes(first: dict[Path, Brought]) -> int:
+    """Return how many expressions files tell apart; labels without scores are of as many as the others.
 
     Raises:
-        FerBenchError: Says how to give them the same.
+        FerBenchError: If they tell other numbers apart.
     """
-    (one, found), *others = first.items()
-    for path, other in others:
-        if other.n_classes != found.n_classes:
-            raise FerBenchError(
-                f"{one} tells {found.n_classes} expressions apart, {path} {other.n_classes}",
-                fix=brought.over(),
-            )
+    told = [(path, found.n_classes) for path, found in first.items() if found.told]
+    most = max(first.items(), key=lambda one: one[1].n_classes)
+    (one, n_classes), *others = told or [(most[0], most[1].n_classes)]
+    for path, other in [*others, (most[0], most[1].n_classes)]:
+        if other != n_classes:
+            raise FerBenchError(f"{one} tells {n_classes} expressions apart, {path} {other}", fix=brought.over())
+    return n_classes
 
 
 def unlabelled(path: Path) -> FerBenchError:
@@ -85,6 +85,8 @@ def aligned(opened: dict[Path, Opened], say: Say) -> dict[Path, Opened]:
     first = opened[labelled].brought
     done = {}
     for path, one in opened.items():
+        if one.brought.numbered and one.brought.y_true is None:
+            raise truth.ordered_by_nothing(path)
         ids = _ids_of(path, one.brought, labelled, first, say)
         order = np.argsort(ids, kind="stable")
         y_true = first.y_true if one.brought.y_true is None else one.brought.y_true[order]

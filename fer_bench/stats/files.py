@@ -39,7 +39,8 @@ def open_one(path: Path, *, reading: Reading, dataset: str | None, selection: st
     if path.is_dir():
         raise FerBenchError(f"{path} is a folder", fix=f"name one file; or compare methods: fer-bench compare {path} …")
     known = _truth(dataset, say)
-    held = brought.read(path, _for(reading, known))
+    # one file by its own labels needs no ids: nothing is laid beside it
+    held = brought.read(path, _for(reading, known)._replace(rows=reading.rows or known is None))
     _understood({path: held}, say)
     if not held:
         raise FerBenchError(f"{path} has no rows: its run failed", fix="score runs that ended well")
@@ -81,7 +82,11 @@ def gather(
     _understood(held, say)
     methods = {path: _ended(path, files, held, say) for path, files in methods.items()}
     files = [file for found in methods.values() for file in found]
-    alongside.same_classes({file: next(iter(held[file].values())) for file in files})
+    n_classes = alongside.same_classes({file: next(iter(held[file].values())) for file in files})
+    held = {
+        file: {name: found._replace(n_classes=n_classes) for name, found in by_selection.items()}
+        for file, by_selection in held.items()
+    }
     chosen = _choose({file: set(held[file]) for file in files}, selection, force=force)
     opened = {file: _label(held[file][chosen[file]], known, dataset, say) for file in files}
     opened = alongside.aligned(opened, say)
@@ -109,9 +114,10 @@ def runs_of(path: Path) -> list[Path]:
 
 
 def _tables(folder: Path) -> list[Path]:
-    """Return a folder's files of predictions; one that is called predictions is the only one."""
+    """Return a folder's files of predictions: one that is called so, else its tables, else archives and JSON."""
     found = sorted(path for path in folder.iterdir() if path.is_file() and _raw.ending(path) is not None)
-    return [path for path in found if _raw.stem(path) == "predictions"][:1] or found
+    named = [path for path in found if _raw.stem(path) == "predictions"][:1]
+    return named or [path for path in found if _raw.ending(path) in _raw.TABLES] or found
 
 
 def _understood(held: dict[Path, _Read], say: Say) -> None:

@@ -84,7 +84,11 @@ def label(brought: Brought, truth: Truth) -> Labelled:
     """
     where, name = str(brought.path), truth.dataset
     table = truth.samples.set_index("sample_id")
-    ids, note = match(brought.sample_ids, table.index.to_numpy(dtype=object), where=where, other=name)
+    if brought.numbered:
+        ids = _by_rows(brought, truth)
+        note: str | None = f"rows are the test samples of {name} in its order, for true labels agree"
+    else:
+        ids, note = match(brought.sample_ids, table.index.to_numpy(dtype=object), where=where, other=name)
     notes = [note] if note else []
     here = table.loc[list(ids)]
     splits = here["split"].value_counts()
@@ -108,6 +112,34 @@ def label(brought: Brought, truth: Truth) -> Labelled:
     kept_ids = list(found.sample_ids)
     return Labelled(
         found, reported.votes(truth.samples, kept_ids), reported.subjects(truth.samples, kept_ids), tuple(notes)
+    )
+
+
+def _by_rows(brought: Brought, truth: Truth) -> np.ndarray:
+    """Return the ids of the test samples in the data set's order, all of them or those with a label.
+
+    Raises:
+        FerBenchError: For another number of rows, or without true labels that could show the order.
+    """
+    test = truth.samples[truth.samples["split"] == "test"]
+    fitting = [part for part in (test, test[test["label"] >= 0]) if len(part) == len(brought.sample_ids)]
+    if not fitting:
+        raise FerBenchError(
+            f"{brought.path}: {len(brought.sample_ids)} rows, and {truth.dataset} has {len(test)} test samples, "
+            f"{int((test['label'] >= 0).sum())} of them with a label",
+            fix=f"predict every test sample in the order of {DATA / truth.dataset / 'samples.csv'}, or give ids: a "
+            "column sample_id",
+        )
+    if brought.y_true is None:
+        raise ordered_by_nothing(brought.path)
+    return fitting[0]["sample_id"].to_numpy(dtype=object)
+
+
+def ordered_by_nothing(path: Path) -> FerBenchError:
+    """Return the error of rows without ids and without true labels."""
+    return FerBenchError(
+        f"{path}: rows have neither ids nor true labels, so nothing shows that they are in the same order",
+        fix="add one of the two: a column sample_id, or true_label",
     )
 
 
@@ -190,13 +222,14 @@ def _agree(own: np.ndarray, labels: np.ndarray, ids: np.ndarray, *, where: str, 
             f"{int(differs.sum())} of {len(own)} samples; first: {ids[first]}, {EXPRESSIONS[own[first]]} in the file, "
             f"{EXPRESSIONS[labels[first]]} in the data set",
             fix="if the label rules differ, leave --dataset out to score by the file's labels, or remove those; if "
-            "numbers were read in a wrong order, see --label-order",
+            "numbers were read in a wrong order, see --label-order; rows without ids have to be in its order",
         )
 
 
 def _kept(brought: Brought, ids: np.ndarray, labels: np.ndarray, kept: np.ndarray) -> Brought:
     order = np.flatnonzero(kept)[np.argsort(ids[kept], kind="stable")]
     return brought._replace(
+        numbered=False,
         sample_ids=ids[order],
         y_true=labels[order],
         y_pred=brought.y_pred[order],

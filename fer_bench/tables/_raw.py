@@ -1,15 +1,37 @@
-"""Any table of predictions as it stands in its file: CSV, parquet or JSON lines, by the file's ending."""
+"""Any table of predictions as it stands in its file, by the file's ending."""
 
 import json
+import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from fer_bench.errors import FerBenchError
+from fer_bench.tables import _nested, _tensors, _text
 
-CSV, PARQUET, LINES = (".csv", ".csv.gz"), (".parquet",), (".jsonl", ".ndjson")
-ENDINGS = (*CSV, *PARQUET, *LINES)
+TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".jsonl", ".ndjson")
+"""What is a table by its ending."""
+OTHERS = (".json", ".npz", ".npy", ".pt", ".pth")
+"""What may hold a table, or something else."""
+ENDINGS = (*TABLES, *OTHERS)
+
+
+class Raw(NamedTuple):
+    """A file's table.
+
+    Attributes:
+        table: Cells of text files as text, the others' as they are.
+        numbers: Number to expression's index, where the file names its classes; None where it does not.
+        said: What was understood of the file's form, clauses.
+    """
+
+    table: pd.DataFrame
+    numbers: dict[int, int] | None = None
+    said: tuple[str, ...] = ()
 
 
 def ending(path: Path) -> str | None:
@@ -22,8 +44,8 @@ def stem(path: Path) -> str:
     return path.name[: len(path.name) - len(ending(path) or path.suffix)]
 
 
-def read(path: Path) -> pd.DataFrame:
-    """Read a file; cells of CSV come as text, those of the others as they are.
+def read(path: Path) -> Raw:
+    """Read a file.
 
     Raises:
         FerBenchError: If it is missing, has another ending, or is not what its ending says; or if pyarrow is missing.
@@ -36,27 +58,34 @@ def read(path: Path) -> pd.DataFrame:
         )
     if not path.is_file():
         raise FerBenchError(f"no file {path}", fix="give the path of a predictions table")
-    table = _csv(path) if known in CSV else _parquet(path) if known in PARQUET else _lines(path)
+    found = _READERS[known](path)
+    table = found.table
     table.columns = pd.Index([str(name).strip() for name in table.columns])
+    numbering = [name for name in table.columns if not name or name.startswith(("Unnamed: ", "__index_level_"))]
+    table = table.drop(columns=[name for name in numbering if _counts(table[name])])
+    if "" in table.columns:
+        place = list(table.columns).index("")
+        raise FerBenchError(f"{path}: column {place + 1} has no name", fix="give it a name in the header, or remove it")
     repeated = sorted(set(table.columns[table.columns.duplicated()]))
     if repeated:
         raise FerBenchError(f"{path}: two columns are called {repeated[0]}", fix="rename or remove one of them")
-    return table
+    return found._replace(table=table)
 
 
-def _csv(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""], encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError, EOFError) as error:
-        raise FerBenchError(f"{path}: not a CSV table: {error}", fix="write it as CSV with a header line") from None
-    if len(table.columns) == 1 and any(mark in str(table.columns[0]) for mark in ";\t"):
-        raise FerBenchError(f"{path}: columns are not parted by commas", fix="write it with commas between columns")
-    if not isinstance(table.index, pd.RangeIndex):  # pandas takes the first column for names of rows
-        raise FerBenchError(f"{path}: lines have more cells than the header", fix="name every column in the header")
-    return table
+def _counts(column: pd.Series | pd.DataFrame) -> bool:
+    """Return whether a column without a name is empty, or pandas' numbering of rows."""
+    if isinstance(column, pd.DataFrame):  # several of them
+        return bool(column.isna().all(axis=None))
+    cells = [str(cell) for cell in column]
+    return bool(column.isna().all()) or cells == [str(place) for place in range(len(cells))]
 
 
-def _parquet(path: Path) -> pd.DataFrame:
+def _csv(path: Path) -> Raw:
+    found = _text.parted(path, tabs=".tsv" in path.name.lower()[-7:])
+    return Raw(found.table, said=found.said)
+
+
+def _parquet(path: Path) -> Raw:
     try:
         import pyarrow as pa
         from pyarrow import parquet
@@ -66,39 +95,86 @@ def _parquet(path: Path) -> pd.DataFrame:
             fix='pip install "pyarrow>=17" (the extra `parquet` of fer-bench), or write the table as CSV',
         ) from None
     try:
-        return pd.DataFrame(parquet.read_table(path).to_pydict())
-    except (pa.ArrowInvalid, OSError) as error:
+        table = parquet.read_table(path)
+    except (pa.ArrowException, OSError) as error:
         raise FerBenchError(f"{path}: not a parquet file: {error}", fix="write it anew") from None
+    if not any(pa.types.is_nested(field.type) for field in table.schema):
+        return Raw(pd.DataFrame(dict(zip(table.column_names, table.to_pydict().values(), strict=False))))
+    rows = [_nested.flat(row, where=f"{path}, row {number}") for number, row in enumerate(table.to_pylist(), start=1)]
+    return Raw(pd.DataFrame(rows))
 
 
-def _lines(path: Path) -> pd.DataFrame:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise FerBenchError(f"{path}: not text: {error}", fix="write it as JSON lines in UTF-8") from None
+def _lines(path: Path) -> Raw:
+    return Raw(pd.DataFrame(_rows(_text.decoded(path), path)))
+
+
+def _rows(text: str, path: Path) -> list[dict[str, Any]]:
     rows = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
-            rows.append(_object(line, where=f"{path}, line {number}"))
-    return pd.DataFrame(rows)
+            where = f"{path}, line {number}"
+            rows.append(_nested.flat(_parsed(line, where=where), where=where))
+    return rows
 
 
-def _object(line: str, *, where: str) -> dict[str, Any]:
-    """Return an object's values by name; of an object inside it as ``outer_inner``."""
+def _json(path: Path) -> Raw:
+    text = _text.decoded(path)
+    lines = [line for line in text.split("\n") if line.strip()]
+    if len(lines) > 1 and all(line.lstrip()[:1] in "{[" and line.rstrip()[-1:] in "}]" for line in lines):
+        return Raw(pd.DataFrame(_rows(text, path)))
+    found = _nested.read(_parsed(text, where=str(path)), where=str(path))
+    return Raw(found.table, found.numbers)
+
+
+def _parsed(text: str, *, where: str) -> object:
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise FerBenchError(f"{where}: the key {twice} stands twice in an object", fix="remove one of the two")
+        return found
+
     try:
-        row = json.loads(line)
+        return json.loads(text, object_pairs_hook=once)
     except json.JSONDecodeError as error:
-        raise FerBenchError(f"{where}: not JSON: {error}", fix="one JSON object a line, nothing else") from None
-    if not isinstance(row, dict):
-        raise FerBenchError(f"{where}: expected an object, {{…}}", fix="one JSON object a line, nothing else")
-    flat: dict[str, Any] = {}
-    for name, value in row.items():
-        inner = {f"{name}_{key}": each for key, each in value.items()} if isinstance(value, dict) else {name: value}
-        flat |= inner
-    lists = [name for name, value in flat.items() if isinstance(value, list | dict)]
-    if lists:
+        raise FerBenchError(f"{where}: not JSON: {error}", fix="write it with a JSON library, as UTF-8") from None
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits; brackets in brackets
+        raise FerBenchError(f"{where}: not read: {error}", fix="write a row's values, not more") from None
+
+
+def _arrays(path: Path) -> Raw:
+    try:
+        held = np.load(path, allow_pickle=False)
+        if isinstance(held, np.ndarray):
+            found = _nested.read(held, where=str(path))
+        else:
+            with held:
+                found = _nested.read({name: held[name] for name in held.files}, where=str(path))
+    except (ValueError, MemoryError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        with path.open("rb") as file:
+            numpys = file.read(6).startswith((b"\x93NUMPY", b"PK"))
+        if numpys and "pickle" in str(error):
+            raise FerBenchError(
+                f"{path}: an array holds objects, which are not read, because reading them runs code of the file",
+                fix="save text as text: numpy.savez('mine.npz', ids=np.array(ids, dtype=str), logits=logits)",
+            ) from None
         raise FerBenchError(
-            f"{where}: {lists[0]} is a list",
-            fix='write scores with names: "probabilities": {"happy": 0.9, …}, or "p_happy": 0.9, …',
-        )
-    return flat
+            f"{path}: not a file of numpy's, or damaged: {error}", fix="save it again: numpy.savez('mine.npz', …)"
+        ) from None
+    return Raw(found.table, found.numbers)
+
+
+def _saved(path: Path) -> Raw:
+    found = _nested.read(_tensors.read(path), where=str(path))
+    return Raw(found.table, found.numbers)
+
+
+_READERS: dict[str, Callable[[Path], Raw]] = {
+    **dict.fromkeys((".csv", ".csv.gz", ".tsv", ".tsv.gz"), _csv),
+    **dict.fromkeys((".jsonl", ".ndjson"), _lines),
+    **dict.fromkeys((".npz", ".npy"), _arrays),
+    **dict.fromkeys((".pt", ".pth"), _saved),
+    ".parquet": _parquet,
+    ".json": _json,
+}

@@ -10,7 +10,7 @@ from fer_bench.arrays import Labels, Logits
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import EXPRESSIONS, expressions
 from fer_bench.tables import _spellings
-from fer_bench.tables._spellings import Kind, Order, ScoreColumn
+from fer_bench.tables._spellings import Kind, ScoreColumn
 
 SUM_TOLERANCE = 0.005
 """How far from 1 a row of probabilities may sum: eight values rounded to three decimals stay within 0.004."""
@@ -28,13 +28,13 @@ class Found(NamedTuple):
     columns: list[str]
 
 
-def find(headers: list[str], *, kind: Kind | None, order: Order | None, where: str) -> Found | None:
+def find(headers: list[str], *, kind: Kind | None, numbers: dict[int, int] | None, where: str) -> Found | None:
     """Find the columns of scores by their names; None if there are none.
 
     Args:
         headers: Columns that are neither ids nor labels.
         kind: What ambiguous columns hold, or which of two sets is meant.
-        order: Which number is which expression, for columns such as ``p_0``.
+        numbers: Which number is which expression, for columns such as ``p_0``; None where nothing says it.
         where: The file.
 
     Raises:
@@ -56,11 +56,14 @@ def find(headers: list[str], *, kind: Kind | None, order: Order | None, where: s
     ((prefix, held),) = fitting.items()
     found = held[0][1].kind or kind
     if found is None:
+        numbered = numbers is None and all(isinstance(column.of, int) for _, column in held)
         raise FerBenchError(
-            f"{where}: {_said(fitting)} could be probabilities or logits",
-            fix="say which: --scores probabilities or --scores logits",
+            f"{where}: {_said(fitting)} could be probabilities or logits"
+            + (", and nothing says which expression each is" if numbered else ""),
+            fix="say which: --scores probabilities or --scores logits"
+            + (f"; and {_spellings.ask_order()}" if numbered else ""),
         )
-    return Found(found, _in_order(held, order, prefix=prefix, where=where))
+    return Found(found, _in_order(held, numbers, prefix=prefix, where=where))
 
 
 def _sets(headers: list[str]) -> dict[str, list[tuple[str, ScoreColumn]]]:
@@ -81,14 +84,16 @@ def _said(sets: Mapping[str, list[tuple[str, ScoreColumn]]]) -> str:
     return "; ".join(f"{held[0][0]} … {held[-1][0]}" for held in sets.values())
 
 
-def _in_order(held: list[tuple[str, ScoreColumn]], order: Order | None, *, prefix: str, where: str) -> list[str]:
+def _in_order(
+    held: list[tuple[str, ScoreColumn]], known: dict[int, int] | None, *, prefix: str, where: str
+) -> list[str]:
     by_number = {column.of: header for header, column in held if isinstance(column.of, int)}
     if by_number and len(by_number) == len(held):
-        numbers = {} if order is None else {n: index for n, index in order.numbers.items() if n in by_number}
+        numbers = {number: index for number, index in (known or {}).items() if number in by_number}
         if sorted(numbers) != sorted(by_number) or sorted(numbers.values()) != list(range(max(len(numbers), 7))):
             raise FerBenchError(
                 f"{where}: {held[0][0]} … {held[-1][0]} are numbered"
-                + ("" if order is None else f", and not as --label-order {order.name} numbers expressions"),
+                + (", and nothing says which expression each is" if known is None else f", known are {_told(known)}"),
                 fix=_spellings.ask_order(),
             )
         return [by_number[number] for number, _ in sorted(numbers.items(), key=lambda pair: pair[1])]
@@ -114,12 +119,16 @@ def _in_order(held: list[tuple[str, ScoreColumn]], order: Order | None, *, prefi
     return [names[name] for name in expressions(len(names))]
 
 
-def read(table: pd.DataFrame, found: Found, *, ids: pd.Series, where: str) -> np.ndarray:
-    """Return the scores (n, k) as they stand.
+def _told(numbers: dict[int, int]) -> str:
+    return ", ".join(f"{number} {EXPRESSIONS[index]}" for number, index in sorted(numbers.items()))
+
+
+def read(table: pd.DataFrame, found: Found, *, ids: pd.Series, where: str) -> tuple[np.ndarray, bool]:
+    """Return the scores (n, k), percentages as fractions, and whether they were percentages.
 
     Raises:
-        FerBenchError: For cells that are no numbers, empty, NaN or infinite; for probabilities outside 0 to 1 or in
-            percent, and rows that do not sum to 1.
+        FerBenchError: For cells that are no numbers, empty, NaN or infinite; for probabilities outside 0 to 1, and rows
+            that do not sum to 1; percentages are those of which every row sums to 100.
     """
     values = np.column_stack([_numbers(table[header], ids=ids, where=f"{where}: {header}") for header in found.columns])
     finite = np.asarray(np.isfinite(values).all(axis=1))
@@ -130,9 +139,12 @@ def read(table: pd.DataFrame, found: Found, *, ids: pd.Series, where: str) -> np
             fix="look for what the model answered there; a sample without an answer needs one (a face that was not "
             "found is a wrong answer, not a missing row)",
         )
-    if found.kind == "probabilities" and len(values):
-        _check_probabilities(values, ids=ids, where=where)
-    return values
+    if found.kind == "logits" or not len(values):
+        return values, False
+    percent = bool((np.abs(values.sum(axis=1) - 100) < 100 * SUM_TOLERANCE).all() and (values >= 0).all())
+    values = values / 100 if percent else values
+    _check_probabilities(values, ids=ids, where=where)
+    return values, percent
 
 
 def _numbers(column: pd.Series, *, ids: pd.Series, where: str) -> np.ndarray:
@@ -149,11 +161,6 @@ def _numbers(column: pd.Series, *, ids: pd.Series, where: str) -> np.ndarray:
 
 def _check_probabilities(values: np.ndarray, *, ids: pd.Series, where: str) -> None:
     sums = values.sum(axis=1)
-    if (np.abs(sums - 100) < 100 * SUM_TOLERANCE).all():
-        raise FerBenchError(
-            f"{where}: every row of probabilities sums to 100: they are in percent",
-            fix="divide them by 100: probabilities are fractions from 0 to 1",
-        )
     outside = np.asarray(((values < -1e-9) | (values > 1 + SUM_TOLERANCE)).any(axis=1))
     if outside.any():
         row = values[outside][0]

@@ -20,32 +20,35 @@ _EXPRESSION_OF = {spelling: name for name, spellings in _USUAL.items() for spell
 
 Role = Literal["id", "true", "pred"]
 ROLES: tuple[Role, ...] = ("id", "true", "pred")
-_HEADERS: dict[Role, str] = {  # without case and separators
+_HEADERS: dict[Role, str] = {  # without case, separators and the s of a plural
     "id": (
         " sampleid sample id image imageid imagename imagefile imagepath filename file filepath path name img imgid "
         "imgname imgpath "
     ),
     "true": (
         " ytrue true truelabel labeltrue truth groundtruth groundtruthlabel gt gtlabel label labels target targets "
-        "targetlabel actual actuallabel trueclass truename truelabelname labelname targetname gtname trueexpression "
-        "trueemotion "
+        "targetlabel labelid targetid trueid actual actuallabel "
+        "trueclass truename truelabelname labelname targetname gtname trueexpression trueemotion "
     ),
     "pred": (
         " ypred pred preds predlabel labelpred prediction predictions predicted predictedlabel predclass "
         "predictedclass predname predlabelname predictedname predictionname predexpression predictedexpression "
-        "predemotion predictedemotion yhat "
+        "predemotion predictedemotion yhat dominantemotion dominantexpression topemotion topexpression "
     ),
 }
 
 Kind = Literal["probabilities", "logits"]
 KINDS: tuple[Kind, ...] = ("probabilities", "logits")
-_KINDS: dict[str, Kind | None] = {  # None: could be either
-    "p": "probabilities", "prob": "probabilities", "probs": "probabilities", "probability": "probabilities",
-    "probabilities": "probabilities", "proba": "probabilities", "softmax": "probabilities",
-    "logit": "logits", "logits": "logits",
-    "score": None, "scores": None, "conf": None, "confidence": None, "output": None, "pred": None, "": None,
+_KINDS: dict[str, Kind | None] = {  # without case, separators and the s of a plural; None: could be either
+    "p": "probabilities", "prob": "probabilities", "probability": "probabilities", "probabilitie": "probabilities",
+    "proba": "probabilities", "softmax": "probabilities", "yprob": "probabilities", "yproba": "probabilities",
+    "predprob": "probabilities", "predproba": "probabilities", "classprob": "probabilities",
+    "emotion": "probabilities",  # what DeepFace and the package fer print
+    "logit": "logits", "predlogit": "logits", "ylogit": "logits",
+    "score": None, "yscore": None, "predscore": None, "classscore": None, "conf": None, "confidence": None,
+    "output": None, "pred": None, "ypred": None, "prediction": None, "yhat": None, "": None,
 }  # fmt: skip
-_MARKED = re.compile(rf"(?P<prefix>{'|'.join(filter(None, _KINDS))})[\s_.:/-]+(?P<rest>.+)", re.IGNORECASE)
+_PARTS = re.compile(r"[\s_.:/-]+")
 
 _AFFECTNET = "neutral happiness sadness surprise fear disgust anger contempt"
 _ORDERS: dict[str, tuple[int, str]] = {  # the first number, and the expressions that it and the next ones are
@@ -136,7 +139,9 @@ def expression(text: str) -> str | None:
 
 def role(header: str) -> Role | None:
     """Return what a column is by its name; None if it is neither ids nor labels."""
-    return next((name for name, known in _HEADERS.items() if f" {plain(header)} " in known), None)
+    written = plain(header)
+    spelled = {f" {written} ", f" {written.removesuffix('s')} "} if written else set()
+    return next((name for name, known in _HEADERS.items() if any(each in known for each in spelled)), None)
 
 
 class ScoreColumn(NamedTuple):
@@ -166,11 +171,23 @@ def score_column(header: str) -> ScoreColumn | None:
     """
     name = plain(header)
     for prefix, kind in _KINDS.items():
-        for rest in (name.removeprefix(prefix), name.removesuffix(prefix)) if prefix else (name,):
-            if (rest != name or not prefix) and rest in _EXPRESSION_OF:
-                return ScoreColumn(prefix, kind, _EXPRESSION_OF[rest])
-    marked = _MARKED.fullmatch(header.strip())
-    if marked is None:
-        return None
-    prefix, rest = marked["prefix"].lower(), marked["rest"]
-    return ScoreColumn(prefix, _KINDS[prefix], int(rest) if rest.isdecimal() else rest)
+        for whole in (prefix, f"{prefix}s") if prefix else ("",):
+            for rest in (name.removeprefix(whole), name.removesuffix(whole)) if whole else (name,):
+                if (rest != name or not whole) and rest in _EXPRESSION_OF:
+                    return ScoreColumn(whole, kind, _EXPRESSION_OF[rest])
+    if name.isdecimal() and name == header.strip():
+        return ScoreColumn("", None, int(name))
+    for part in reversed(list(_PARTS.finditer(header.strip()))):  # pred_probs_0 is of pred_probs, not of pred
+        before, rest = plain(header.strip()[: part.start()]), header.strip()[part.end() :]
+        if before and rest and may_be_scores(before):
+            return ScoreColumn(before, _kind(before), int(rest) if rest.isdecimal() else rest)
+    return None
+
+
+def may_be_scores(name: str) -> bool:
+    """Return whether a name alone, of a list or an array, is a usual one of scores."""
+    return plain(name) != "" and (plain(name) in _KINDS or plain(name).removesuffix("s") in _KINDS)
+
+
+def _kind(prefix: str) -> Kind | None:
+    return _KINDS[prefix if prefix in _KINDS else prefix.removesuffix("s")]

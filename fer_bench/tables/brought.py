@@ -1,9 +1,9 @@
 """Predictions that anyone brings: one row per sample, columns found by name, whatever framework wrote them.
 
-CSV, parquet or JSON lines. Ids; true labels; predicted labels, scores, or both. What the columns are is told by their
-names alone: numbers are labels only where the file or the user says which number is which expression, and scores are
-probabilities or logits by name, not by their values. What is ambiguous is an error that names the option which settles
-it. docs/predictions.md has the spellings.
+Tables of text, JSON, parquet, arrays or tensors. Ids; true labels; predicted labels, scores, or both. What the columns
+are is told by their names alone: numbers are labels only where the file or the user says which number is which
+expression, and scores are probabilities or logits by name, not by their values. What is ambiguous is an error that
+names the option which settles it. docs/predictions.md has the spellings.
 
 The project's own predictions table (:mod:`fer_bench.tables.predictions`) comes in by the same door: its numbers are in
 the order of :mod:`fer_bench.expressions`, its selections are kept apart, and the run's record beside it is read.
@@ -36,7 +36,9 @@ class Brought(NamedTuple):
         probabilities: (n, k), rows sum to 1; None where the file has no scores.
         logits: (n, k); None where the file has none.
         n_classes: Expressions told apart.
+        told: Whether scores, the user or the data set say so; labels alone can be of more.
         selection: The selection; None where the file has no such column.
+        numbered: Whether ids are but places of rows, for the file has none.
         record: The run's record, of a run of this project.
         understood: What was understood, line by line.
     """
@@ -48,7 +50,9 @@ class Brought(NamedTuple):
     probabilities: Logits | None
     logits: Logits | None
     n_classes: int
+    told: bool
     selection: str | None
+    numbered: bool
     record: RunRecord | None
     understood: tuple[str, ...]
 
@@ -56,7 +60,7 @@ class Brought(NamedTuple):
 class _Columns(NamedTuple):
     """Which column is what."""
 
-    id: str
+    id: str | None
     true: _labels.Held
     pred: _labels.Held
     scores: _scores.Found | None
@@ -78,21 +82,22 @@ def read(path: Path, reading: Reading) -> dict[str | None, Brought]:
     Raises:
         FerBenchError: For whatever is ambiguous, missing, repeated, or does not agree with itself.
     """
-    table, where = _raw.read(path), str(path)
+    raw, where = _raw.read(path), str(path)
+    table, reading = raw.table, reading.of(path)
     own = _own(list(table.columns))
     if not len(table):
         if own is not None:
             return {}
         raise FerBenchError(f"{where} has no rows", fix="give a table with a row per sample")
-    columns = _columns(table, reading, own=own, where=where)
-    ids = _labels.text(table[columns.id])
+    columns = _columns(table, reading, own=own, classes=raw.numbers, where=where)
+    ids = _numbered(len(table)) if columns.id is None else _labels.text(table[columns.id])
     if ids.isna().any():
         raise FerBenchError(
             f"{where}: {columns.id} is empty in {int(ids.isna().sum())} of {len(ids)} rows", fix="give every row its id"
         )
-    numbers = _numbers(table, columns, reading, own=own, where=where)
+    numbers = _numbers(table, columns, reading, own=own, classes=raw.numbers, where=where)
     n_classes = _n_classes(table, columns, reading, numbers=numbers, own=own, where=where)
-    table = table.assign(**{columns.id: ids}).sort_values(columns.id, kind="stable", ignore_index=True)
+    table = table.assign(**{_ID: ids.to_numpy()}).sort_values(_ID, kind="stable", ignore_index=True)
     record = path.parent / "run.json"
     known = read_record(record) if own is not None and record.exists() else None
     parts = _parts(table, columns, where=where)
@@ -103,11 +108,21 @@ def read(path: Path, reading: Reading) -> dict[str | None, Brought]:
             columns,
             numbers=numbers,
             n_classes=n_classes,
+            told=columns.scores is not None or {reading.n_classes, reading.known} != {None},
             selection=selection,
             record=known,
+            form=raw.said,
         )
         for selection, part in parts.items()
     }
+
+
+_ID = "\0id"  # no header is this
+
+
+def _numbered(n: int) -> pd.Series:
+    """Return names of rows that sort as they stand."""
+    return pd.Series([f"row {place:0{len(str(n))}d}" for place in range(1, n + 1)], dtype="string")
 
 
 def _own(headers: list[str]) -> int | None:
@@ -117,7 +132,9 @@ def _own(headers: list[str]) -> int | None:
     return n_classes if fits else None
 
 
-def _columns(table: pd.DataFrame, reading: Reading, *, own: int | None, where: str) -> _Columns:
+def _columns(
+    table: pd.DataFrame, reading: Reading, *, own: int | None, classes: dict[int, int] | None, where: str
+) -> _Columns:
     headers = [str(name) for name in table.columns]
     said = {role: header for role, header in reading.columns.items() if header in headers}
     by_role: dict[Role, list[str]] = {role: [] for role in _spellings.ROLES}
@@ -127,24 +144,32 @@ def _columns(table: pd.DataFrame, reading: Reading, *, own: int | None, where: s
             by_role[role].append(header)
     by_role |= {role: [header] for role, header in said.items()}
     ids = by_role["id"]
-    if len(ids) != 1:
-        if ids:
-            raise _labels.ambiguous(ids, "id", where=where)
+    if len(ids) > 1:
+        raise _labels.ambiguous(ids, "id", where=where)
+    if not ids and not reading.rows:
         raise FerBenchError(
-            f"{where}: no column of ids among {', '.join(headers)}",
-            fix="name it: --column id=COLUMN (sample_id, file …)",
+            f"{where}: no column of ids among {_first(headers)}",
+            fix="name it: --column id=COLUMN; or --rows, if the place of a row says which sample it is: true labels "
+            "must then stand in the file, and agree",
         )
     selection = "selection" if "selection" in headers else None
     rest = [name for name in headers if not any(name in found for found in by_role.values()) and name != selection]
-    scores = _scores.find(rest, kind=None if own else reading.scores, order=reading.order, where=where)
+    numbers = classes if reading.order is None else reading.order.numbers
+    scores = _scores.find(rest, kind=None if own else reading.scores, numbers=numbers, where=where)
     true, pred = (_labels.held(table, by_role[role], role, where=where) for role in ("true", "pred"))
     if not pred and scores is None:
         raise FerBenchError(
-            f"{where}: neither predicted labels nor scores among {', '.join(headers)}",
+            f"{where}: neither predicted labels nor scores among {_first(headers)}",
             fix="name the column of predicted labels: --column pred=COLUMN; or give scores: p_neutral, p_happiness, …",
         )
-    used = {ids[0], *by_role["true"], *by_role["pred"], *(scores.columns if scores else []), selection}
-    return _Columns(ids[0], true, pred, scores, selection, [name for name in headers if name not in used])
+    used = {*ids, *by_role["true"], *by_role["pred"], *(scores.columns if scores else []), selection}
+    return _Columns(
+        ids[0] if ids else None, true, pred, scores, selection, [name for name in headers if name not in used]
+    )
+
+
+def _first(headers: list[str]) -> str:
+    return f"{', '.join(headers[:12])}{' …' if len(headers) > 12 else ''}"
 
 
 def _n_classes(
@@ -167,16 +192,9 @@ def _n_classes(
         return asked or found
     if asked is not None or known is not None:
         return asked or known or 0
-    held = {_labels.contempt(table, column, numbers) for column in (columns.true, columns.pred) if column}
-    if True in held:
-        return len(EXPRESSIONS)
-    if columns.true:  # macro-F1 over eight would count an expression that nobody showed and nobody answered as 0
-        return 7
-    raise FerBenchError(
-        f"{where}: labels without scores do not tell whether there are 7 expressions or 8, and an average over "
-        "expressions depends on it",
-        fix="--classes 7 or --classes 8; or --dataset, if that is prepared",
-    )
+    # macro-F1 over eight would count an expression that nobody showed and nobody answered as 0
+    held = any(_labels.contempt(table, column, numbers) for column in (columns.true, columns.pred) if column)
+    return len(EXPRESSIONS) if held else len(EXPRESSIONS) - 1
 
 
 def over(known: int | None = None) -> str:
@@ -198,13 +216,19 @@ def over(known: int | None = None) -> str:
 
 
 def _numbers(
-    table: pd.DataFrame, columns: _Columns, reading: Reading, *, own: int | None, where: str
+    table: pd.DataFrame,
+    columns: _Columns,
+    reading: Reading,
+    *,
+    own: int | None,
+    classes: dict[int, int] | None,
+    where: str,
 ) -> dict[int, int] | None:
-    """Return number to index: our own order, what names beside numbers show, or what the user says."""
+    """Return number to index: our own order, what names beside numbers show, what the user says, or the file."""
     if own is not None:
         return {index: index for index in range(own)}
     beside = _labels.by_names_beside(table, [columns.true, columns.pred], where=where)
-    return beside or (None if reading.order is None else reading.order.numbers)
+    return beside or (classes if reading.order is None else reading.order.numbers)
 
 
 def _parts(table: pd.DataFrame, columns: _Columns, *, where: str) -> dict[str | None, pd.DataFrame]:
@@ -218,7 +242,7 @@ def _parts(table: pd.DataFrame, columns: _Columns, *, where: str) -> dict[str | 
             )
         parts = {str(name): part for name, part in table.groupby(columns.selection)}
     for part in parts.values():
-        repeated = part[columns.id][part[columns.id].duplicated()].unique()
+        repeated = part[_ID][part[_ID].duplicated()].unique()
         if len(repeated):
             raise FerBenchError(
                 f"{where}: {len(repeated)} ids stand in two rows or more: {', '.join(repeated[:3])}"
@@ -235,12 +259,16 @@ def _brought(
     *,
     numbers: dict[int, int] | None,
     n_classes: int,
+    told: bool,
     selection: str | None,
     record: RunRecord | None,
+    form: tuple[str, ...],
 ) -> Brought:
     where = f"{path}" + (f", selection {selection}" if selection else "")
-    ids = table[columns.id]
-    scores = None if columns.scores is None else _scores.read(table, columns.scores, ids=ids, where=where)
+    ids = table[_ID]
+    scores, percent = (
+        (None, False) if columns.scores is None else _scores.read(table, columns.scores, ids=ids, where=where)
+    )
     held: tuple[tuple[Role, _labels.Held], ...] = (("true", columns.true), ("pred", columns.pred))
     y_true, y_pred = (
         _labels.read(table, column, role, ids=ids, numbers=numbers, where=where) if column else None
@@ -259,10 +287,10 @@ def _brought(
         raise ValueError(message)
     logits = scores if columns.scores is not None and columns.scores.kind == "logits" else None
     probabilities = None if scores is None else _scores.softmax(scores) if logits is not None else _scaled(scores)
-    said = _said(columns, len(table), n_classes, has_scores=scores is not None)
+    said = _said(columns, len(table), n_classes, percent=percent, form=form)
     return Brought(
-        path, ids.to_numpy(dtype=object), y_true, y_pred, probabilities, logits, n_classes, selection, record,
-        said,
+        path, ids.to_numpy(dtype=object), y_true, y_pred, probabilities, logits, n_classes, told, selection,
+        columns.id is None, record, said,
     )  # fmt: skip
 
 
@@ -282,7 +310,7 @@ def _within(labels: Labels | None, n_classes: int, *, ids: pd.Series, where: str
         )
 
 
-def _said(columns: _Columns, n: int, n_classes: int, *, has_scores: bool) -> tuple[str, ...]:
+def _said(columns: _Columns, n: int, n_classes: int, *, percent: bool, form: tuple[str, ...]) -> tuple[str, ...]:
     labels = [
         f"{what} from {held}" if held else f"no {what}"
         for what, held in (("true labels", columns.true), ("predicted labels", columns.pred))
@@ -293,8 +321,10 @@ def _said(columns: _Columns, n: int, n_classes: int, *, has_scores: bool) -> tup
     scores = "no scores" if found is None else f"{found.kind} from {found.columns[0]} … {found.columns[-1]}"
     if found is not None and len(found.columns) != n_classes:
         scores += ", without contempt's, the others rescaled" if n_classes == 7 else ", contempt 0"
-    lines = [f"{n:,} samples, ids from {columns.id}; {labels[0]}; {labels[1]}", f"{n_classes} expressions; {scores}"]
-    if has_scores and columns.pred:
+    ids = "rows in their order, without ids" if columns.id is None else f"ids from {columns.id}"
+    scores += ", in percent, divided by 100" if percent else ""
+    lines = ["; ".join((f"{n:,} samples, {ids}", *labels, *form)), f"{n_classes} expressions; {scores}"]
+    if found is not None and columns.pred:
         lines[1] += ", which agree with the predicted labels"
     if columns.ignored:
         lines[1] += f"; not read: {', '.join(columns.ignored[:6])}{' …' if len(columns.ignored) > 6 else ''}"

@@ -61,7 +61,8 @@ def test_only_the_metrics_asked_for_are_computed(three_files):
 
 def test_csv_is_an_intervals_table(three_files):
     run("good.csv", "-o", "out.csv")
-    assert set(intervals.read(three_files / "out.csv")["n_seeds"]) == {1}
+    # checked, not read: a table that is read is a grid's, and its names are held to the form of params.yaml's
+    assert set(intervals.check(pd.read_csv(three_files / "out.csv"), where="out.csv")["n_seeds"]) == {1}
 
 
 @pytest.mark.parametrize("form", ["md", "latex"])
@@ -154,6 +155,40 @@ def test_numbers_with_contempt_inside_are_read_as_the_order_says_on_a_set_withou
     for said in (",".join(order), "alphabetical8"):
         found = scores("numbers.csv", "--dataset", "faces", "--label-order", said)
         assert found["accuracy"]["estimate"] == expected
+
+
+def test_rows_without_ids_are_the_data_sets_test_samples_where_that_is_said_and_labels_agree(prepared_faces):
+    def estimates(*arguments):
+        return {name: row["estimate"] for name, row in scores(*arguments, "--dataset", "faces").items()}
+
+    expected = estimates("good.csv")
+    table = pd.read_csv("good.csv").drop(columns="file")
+    table.to_csv("rows.csv", index=False)
+    with pytest.raises(FerBenchError, match="no column of ids") as caught:
+        run("rows.csv", "--dataset", "faces")
+    assert "--rows" in caught.value.fix
+    assert estimates("rows.csv", "--rows") == expected
+    table.iloc[:-1].to_csv("labelled.csv", index=False)  # without the sample that the label rule drops
+    assert estimates("labelled.csv", "--rows") == expected
+    table.iloc[::-1].to_csv("turned.csv", index=False)
+    with pytest.raises(FerBenchError, match="disagree about the true label") as caught:
+        run("turned.csv", "--dataset", "faces", "--rows")
+    assert "rows without ids have to be in its order" in caught.value.fix
+    table.iloc[:-2].to_csv("short.csv", index=False)
+    with pytest.raises(FerBenchError, match="278 rows, and faces has 280 test samples, 279 of them with a label"):
+        run("short.csv", "--dataset", "faces", "--rows")
+    table.drop(columns="label").to_csv("unlabelled.csv", index=False)
+    with pytest.raises(FerBenchError, match="rows have neither ids nor true labels"):
+        run("unlabelled.csv", "--dataset", "faces", "--rows")
+
+
+def test_a_file_by_its_own_labels_needs_no_ids(three_files):
+    expected = scores("good.csv")
+    pd.read_csv("good.csv").drop(columns="file").to_csv("rows.csv", index=False)
+    found = scores("rows.csv")
+    assert {name: row["estimate"] for name, row in found.items()} == {
+        name: row["estimate"] for name, row in expected.items()
+    }
 
 
 def test_one_class_alone_is_scored_and_said_to_mean_little(three_files):

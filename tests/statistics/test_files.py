@@ -9,8 +9,9 @@ import pytest
 
 from fer_bench import params
 from fer_bench.errors import FerBenchError
+from fer_bench.expressions import EXPRESSIONS
 from fer_bench.stats import comparing, scoring, signature
-from fer_bench.tables import brought, reading
+from fer_bench.tables import _spellings, brought, reading
 
 
 def silent(_text):
@@ -275,3 +276,81 @@ def test_probabilities_and_logits_of_the_same_run_are_the_same(two_files):
     pd.DataFrame({"file": table["sample_id"], "label": names, **scores}).to_csv(a.parent / "p.csv", index=False)
     row = of_files([a, a.parent / "p.csv"], metrics=["log_loss"], selection="last").iloc[0]
     assert row["difference"] == pytest.approx(0, abs=1e-9)
+
+
+def as_words(path):
+    """Return a run's last predictions as names, without scores."""
+    (found,) = [each for name, each in brought.read(path, reading.NOTHING_SAID).items() if name == "last"]
+    names = np.array(EXPRESSIONS)
+    return pd.DataFrame({"id": found.sample_ids, "label": names[found.y_true], "pred": names[found.y_pred]})
+
+
+def test_files_with_orders_of_their_own_are_compared(two_files):
+    a, b = two_files
+    expected = of_files(two_files, metrics=["accuracy"], selection="last")
+    paths, orders = [], []
+    for path, order in ((a, "rafdb"), (b, "alphabetical8")):
+        numbers = {EXPRESSIONS[index]: number for number, index in _spellings.order(order).numbers.items()}
+        paths.append(path.with_name(f"{path.stem}_{order}.csv"))
+        as_words(path).replace({"label": numbers, "pred": numbers}).to_csv(paths[-1], index=False)
+        orders.append(f"{paths[-1]}={order}")
+    said = reading.said(None, scores=None, label_order=orders, n_classes=None, files=paths)
+    same = ["difference", "p"]  # the draws of intervals are named after the files
+    assert of_files(paths, metrics=["accuracy"], reading=said)[same].equals(expected[same])
+    common = reading.said(None, scores=None, label_order=["alphabetical8", orders[0]], n_classes=None, files=paths)
+    assert of_files(paths, metrics=["accuracy"], reading=common)[same].equals(expected[same])
+    with pytest.raises(FerBenchError, match=r"there is no file x.csv among those named") as caught:
+        reading.said(None, scores=None, label_order=["x.csv=ours"], n_classes=None, files=paths)
+    assert caught.value.fix == f"name it as it is named: --label-order {paths[0]}=ours"
+
+
+def test_a_folders_order_is_that_of_its_files(two_files):
+    a, _ = two_files
+    folder = a.parent / "mine"
+    folder.mkdir()
+    numbers = {EXPRESSIONS[index]: number for number, index in _spellings.order("rafdb").numbers.items()}
+    as_words(a).replace({"label": numbers, "pred": numbers}).to_csv(folder / "seed0.csv", index=False)
+    said = reading.said(None, scores=None, label_order=[f"{folder}=rafdb"], n_classes=None, files=[a, folder])
+    row = of_files([a, folder], metrics=["accuracy"], selection="last", reading=said).iloc[0]
+    assert row["difference"] == 0
+
+
+def test_labels_without_scores_are_of_as_many_expressions_as_the_other_file(two_files):
+    a, b = two_files
+    edited(a, lambda table: table.assign(logit_contempt=-1000.0))
+    as_words(b)[["id", "pred"]].to_csv(b.with_name("words.csv"), index=False)
+    told = compared([a, b.with_name("words.csv")], selection="last").table["signature"]
+    assert {signature.parse(text).classes for text in told} == {"8"}
+
+
+def test_rows_without_ids_are_laid_side_by_side_where_that_is_said_and_true_labels_agree(two_files):
+    a, _ = two_files
+    expected = of_files(two_files, metrics=["accuracy"], selection="last")
+    paths = [path.with_name(f"{path.stem}_rows.csv") for path in two_files]
+    for path, made in zip(two_files, paths, strict=True):
+        as_words(path).drop(columns="id").to_csv(made, index=False)
+    with pytest.raises(FerBenchError, match="no column of ids") as caught:
+        of_files(paths)
+    assert "--rows" in caught.value.fix
+    said = reading.Reading(rows=True)
+    same = ["difference", "p"]  # the draws of intervals are named after the files
+    assert of_files(paths, metrics=["accuracy"], reading=said)[same].equals(expected[same])
+    edited(paths[1], lambda table: table.iloc[::-1])
+    with pytest.raises(FerBenchError, match="disagree about the true label"):
+        of_files(paths, reading=said)
+    edited(paths[1], lambda table: table[["pred"]])
+    with pytest.raises(FerBenchError, match="rows have neither ids nor true labels") as caught:
+        of_files(paths, reading=said)
+    assert "a column sample_id, or true_label" in caught.value.fix
+    with pytest.raises(FerBenchError, match="not one sample's by file name"):
+        of_files([a, paths[0]], reading=said)
+
+
+def test_a_folder_that_holds_tables_is_read_without_the_archives_beside_them(two_files):
+    a, b = two_files
+    folder = a.parent / "mine"
+    folder.mkdir()
+    shutil.copy(b, folder / "seed0.csv")
+    (folder / "notes.json").write_text("{}")
+    np.savez(folder / "features.npz", features=np.zeros(3))
+    assert len(of_files([a, folder])) == 2
