@@ -21,9 +21,10 @@ def lint(
 
     Finds numbers that no longer match, bold marks without a test, and "significantly" without a p-value.
 
-    A decimal in percent or points, or in a table, is looked up among the printed values of the methods that its
-    sentence or row names. Exit with 1 if anything is found. Numbers written with the macros of tables/numbers.tex
-    cannot go stale.
+    A decimal in percent or points, or in a table, is looked up among the printed values of the methods, the metric and
+    the data set that its sentence or row names: levels in percent, differences in points, ends of intervals in brackets
+    behind either. Exit with 1 if anything is found. Numbers written with the macros of tables/numbers.tex cannot go
+    stale.
 
     \b
     Examples:

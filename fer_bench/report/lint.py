@@ -1,29 +1,38 @@
 r"""What a manuscript says against what ``results/`` holds: stale numbers, bold without a test, "significantly" alone.
 
 A number counts if it is a decimal in percent or in points, or a decimal in a table. It is looked up among the printed
-values of the methods that its sentence or row names (by title or by entry); where none is named, among those of all
-methods. A number that its method does not have is reported with the nearest that it has. Numbers behind the macros of
-``numbers.tex`` need no lookup and cannot go stale.
+values (:mod:`fer_bench.report.quotable`) of the methods that its sentence or row names, by title or by entry, of the
+metric and the data set that stand in it, over its cell or in the table's caption, and of its role: a level in percent;
+a difference in points, behind "by" or with a sign; the ends of an interval only in brackets behind such a number.
+Without a metric's name it is the grid's first metric, without a method's any method. What is not the protocol's own
+number (another checkpoint, one seed, a published number, …) counts where the sentence says so. Numbers behind the
+macros of ``numbers.tex`` need no lookup and cannot go stale.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
-
+from fer_bench import registry
 from fer_bench.report.best_set import best_set
 from fer_bench.report.grid import Grid
 from fer_bench.report.manuscript import Statement, statements
+from fer_bench.report.quotable import Quotable, Role, of_grid
 
 _DECIMAL = r"(?<![\w.])[+\-−]?\d{1,3}\.\d{1,2}(?![\d.])"
-_PERCENT = re.compile(rf"({_DECIMAL})(?=\s*(?:\\,|~|\s|\$)*(?:\\%|percent|points?\b|pp\b|per cent))")
+_SPACE = r"(?:\\[,;:! ]|[~\s$])*+"
+_PERCENT = re.compile(rf"({_DECIMAL})(?={_SPACE}(?:\\%|percent|points?\b|pp\b|per cent))")
 _CELL = re.compile(rf"({_DECIMAL})")
-_BOLD = re.compile(r"\\(?:textbf|mathbf|bm|boldsymbol)\s*\{([^{}]*)\}|\{\\bfseries\s+([^{}]*)\}")
+_BOLD = re.compile(r"\\(?:textbf|mathbf|bm|boldsymbol)\s*\{([^{}]*)\}|\{\\bfseries\s++([^{}]*)\}")
+_POINTS = re.compile(rf"{_SPACE}(?:percentage{_SPACE})?(?:points?\b|pp\b)")
+_BY = re.compile(r"\bby\W{0,8}$|\bless\W{0,4}$", re.IGNORECASE)
+_DIFFERENCE = re.compile(r"Δ|\\Delta|differ|\bgain|\bgap\b|\s[−-]\s*[A-Z]\b|\bless\b", re.IGNORECASE)
+_BRACKETS = re.compile(r"[\[(][^\[\]()]{1,120}[\])]")
+_BETWEEN = re.compile(rf"{_SPACE}(?:\\%|%|percent(?:age)?|points?|pp|per cent)?{_SPACE}(?:points?)?{_SPACE}\\?")
 _SIGNIFICANT = re.compile(r"\b(?:significant(?:ly)?|significance)\b", re.IGNORECASE)
-_P_VALUE = re.compile(r"\bp\b\s*\$?\s*(?:[<>=]|\\l(?:eq|t)|\\approx)|\bp-value", re.IGNORECASE)
+_P_VALUE = re.compile(r"\bp\b[\s$]*+(?:[<>=]|\\l(?:eq|t)|\\approx)|\bp-value", re.IGNORECASE)
 
 
 class Remark(NamedTuple):
@@ -44,27 +53,15 @@ class Remark(NamedTuple):
     expected: str
 
 
-class Known(NamedTuple):
-    """A printed value of the results.
-
-    Attributes:
-        value: In percent or points.
-        metric: Of what.
-        what: Whose and of what, in words.
-    """
-
-    value: float
-    metric: str
-    what: str
-
-
 @dataclass(frozen=True)
 class _Results:
     """What the manuscript may say."""
 
-    names: dict[str, str]  # as written in a manuscript, lower case, to entry
-    printed: dict[str, list[Known]] = field(default_factory=dict)  # by entry
-    metrics: dict[str, str] = field(default_factory=dict)  # as written, lower case, to metric
+    names: dict[str, str]  # as written in a manuscript, plain, to entry
+    metrics: dict[str, str]  # the same, to metric
+    datasets: dict[str, str]
+    primary: frozenset[str]  # the metrics that a number without a metric's name is taken for
+    quotable: list[Quotable]
 
 
 def lint(manuscript: Path, grids: list[Grid]) -> list[Remark]:
@@ -80,9 +77,10 @@ def lint(manuscript: Path, grids: list[Grid]) -> list[Remark]:
     results = _results(grids)
     found: list[Remark] = []
     for statement in statements(manuscript):
-        entries = _named(statement.text, results)
-        found += _numbers(statement, entries, results)
-        found += _bold(statement, entries, grids)
+        if _CELL.search(statement.text):
+            entries = _named(statement.text, results.names)
+            found += _numbers(statement, entries, results)
+            found += _bold(statement, entries, grids)
         found += _significant(statement)
     return found
 
@@ -90,92 +88,122 @@ def lint(manuscript: Path, grids: list[Grid]) -> list[Remark]:
 def _results(grids: list[Grid]) -> _Results:
     names: dict[str, str] = {}
     metrics: dict[str, str] = {}
-    values: dict[str, list[Known]] = {}
+    datasets: dict[str, str] = {}
     for grid in grids:
-        metrics |= {_plain(text): metric for metric, shown in grid.metrics.items() for text in (metric, shown.title)}
+        metrics |= {_plain(name): name for name in grid.tables["intervals"]["metric"].unique()}
+        metrics |= {_plain(shown.title): metric for metric, shown in grid.metrics.items()}
+        for dataset, prepared in grid.params.prepare.items():
+            title = registry.load("datasets", prepared.reader or dataset).title
+            datasets |= {_plain(text): dataset for text in (dataset, title)}
         for entry in {*grid.params.methods, *grid.runs["method"]}:
             names |= {_plain(entry): entry, _plain(grid.title(entry)): entry}
-        for entry, known in _of_grid(grid):
-            values.setdefault(entry, []).append(known)
-    return _Results(names, values, metrics)
-
-
-def _of_grid(grid: Grid) -> Iterator[tuple[str, Known]]:
-    """Yield every value that the report prints in percent or points, with the method that it is about."""
-    grid_name = grid.params.grid
-    for row in grid.tables["intervals"].to_dict("records"):
-        what = f"{row['metric']} of {row['method']} on {row['dataset']}, {row['selection']}, in {grid_name}"
-        yield from _each(row, str(row["method"]), what, ("estimate", "low", "high"))
-    for row in grid.tables["comparisons"].to_dict("records"):
-        what = f"{row['metric']} of {row['method_a']} less {row['method_b']} on {row['dataset']}, in {grid_name}"
-        for side in ("method_a", "method_b"):
-            yield from _each(row, str(row[side]), what, ("difference", "low", "high", "detectable"))
-    for row in grid.tables["verdicts"].to_dict("records"):
-        yield from _each(row, str(row["method"]), f"claim of {row['method']} on {row['dataset']}", ("claim",))
-    for name, table in (("twins", grid.contamination), ("ladder", grid.ladder), ("gains", grid.gains)):
-        columns = [column for column in ("estimate", "low", "high", "difference", "added") if column in table.columns]
-        for row in table.to_dict("records"):
-            yield from _each(
-                row, str(row["method"]), f"{row['metric']} of {row['method']}, {name} of {grid_name}", columns
-            )
-
-
-def _each(
-    row: dict[object, object], entry: str, what: str, columns: "tuple[str, ...] | list[str]"
-) -> Iterator[tuple[str, Known]]:
-    for column in columns:
-        value = row.get(column)
-        if value is not None and not pd.isna(value):  # type: ignore[call-overload]
-            yield entry, Known(100 * float(str(value)), str(row["metric"]), f"{column}: {what}")
+    quotable = [one for grid in grids for one in of_grid(grid)]
+    return _Results(names, metrics, datasets, frozenset(next(iter(grid.metrics)) for grid in grids), quotable)
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"\s+", " ", name.replace("\\", "").replace("{", "").replace("}", "")).strip().lower()
+    text = re.sub(r"\\[a-zA-Z]+|[\\{}$]", " ", name.replace("\\_", "_").replace("FER+", "FERPlus"))
+    return re.sub(r"[\s_~-]++", " ", text).strip().lower()
 
 
-def _named(text: str, results: _Results) -> set[str]:
-    """Return the entries that a statement names; the longest names first, so that none hides in another."""
+def _named(text: str, names: dict[str, str]) -> set[str]:
+    """Return what a text names; the longest names first, so that none hides in another."""
     left, found = _plain(text), set()
-    for name in sorted(results.names, key=len, reverse=True):
+    for name in sorted(names, key=len, reverse=True):
         pattern = rf"(?<!\w){re.escape(name)}(?!\w)"
         if re.search(pattern, left):
-            found.add(results.names[name])
+            found.add(names[name])
             left = re.sub(pattern, " ", left)
     return found
+
+
+class _Number(NamedTuple):
+    """A number of a manuscript, as it stands there, with what it must be."""
+
+    text: str
+    role: Role
+    bound: bool
 
 
 def _numbers(statement: Statement, entries: set[str], results: _Results) -> Iterator[Remark]:
     if statement.in_table and not entries:
         return  # a row about something else: its numbers are no claims of these methods
-    asked = [known for entry in sorted(entries or results.printed) for known in results.printed.get(entry, [])]
-    for text, metric in _cells(statement, results):
-        wanted = [known for known in asked if metric in {None, known.metric}]
-        for match in (_CELL if statement.in_table else _PERCENT).finditer(text):
-            digits = len(match[1].partition(".")[2])
-            value = abs(float(match[1].replace("−", "-")))
-            if any(abs(round(abs(known.value), digits) - value) < 0.5 * 10**-digits for known in wanted):
+    around = f"{statement.heads} {statement.caption} {statement.text}"
+    for text, head in _cells(statement):
+        numbers = list(_found(text, head, in_table=statement.in_table))
+        if not numbers:
+            continue
+        metrics = _metrics(head, statement, results)
+        datasets = _named(head, results.datasets) or _named(around, results.datasets)
+        asked = [
+            one
+            for one in results.quotable
+            if one.metric in metrics
+            and (not datasets or one.dataset in datasets)
+            and _of_these(one, entries)
+            and all(cue.search(around) for cue in one.cues)
+        ]
+        for number in numbers:
+            digits = len(number.text.partition(".")[2])
+            value = abs(float(number.text.replace("−", "-")))
+            wanted = [one for one in asked if (one.role, one.bound) == (number.role, number.bound)]
+            if any(abs(round(abs(one.value), digits) - value) < 0.5 * 10**-digits for one in wanted):
                 continue
-            nearest = min(wanted, key=lambda known: abs(abs(known.value) - value), default=None)
+            nearest = min(wanted, key=lambda one: abs(abs(one.value) - value), default=None)
             said = (
-                "no method here has it" if nearest is None else f"nearest: {nearest.value:.{digits}f} ({nearest.what})"
+                f"no {'end of an interval' if number.bound else number.role} of {', '.join(sorted(metrics))} is here"
+                if nearest is None
+                else f"nearest: {nearest.value:.{digits}f} ({nearest.what})"
             )
-            yield Remark(statement.file, statement.line, "number", match[1], said)
+            yield Remark(statement.file, statement.line, "number", number.text, said)
 
 
-def _cells(statement: Statement, results: _Results) -> list[tuple[str, str | None]]:
-    """Return a row's cells with the metric that stands over them, where one does; a sentence whole."""
+def _of_these(one: Quotable, entries: set[str]) -> bool:
+    """Return whether a number is about what a statement names: a difference about two of them, where it names two."""
+    if one.role == "difference" and len(one.methods) == 2 and len(entries) > 1:
+        return one.methods <= entries
+    return not entries or not one.methods.isdisjoint(entries)
+
+
+def _metrics(head: str, statement: Statement, results: _Results) -> frozenset[str]:
+    """Return the metrics that a number may be of: those over its cell, or in its sentence; else the primary ones."""
+    for text in (head, statement.text, statement.caption):
+        found = _named(text, results.metrics)
+        if found:
+            return frozenset(found)
+    return results.primary
+
+
+def _found(text: str, head: str, *, in_table: bool) -> Iterator[_Number]:
+    """Yield the numbers of a sentence or cell; those of a pair in brackets behind another are its bounds."""
+    ends: list[tuple[int, Role]] = []
+    brackets = [(found, re.findall(_DECIMAL, found[0])) for found in _BRACKETS.finditer(text)]
+    pairs = [(found, held) for found, held in brackets if len(held) > 1]
+    for match in (_CELL if in_table else _PERCENT).finditer(text):
+        if any(found.start() < match.start() < found.end() for found, _ in pairs):
+            continue
+        role = _role(text, match, head)
+        ends.append((match.end(), role))
+        yield _Number(match[1], role, bound=False)
+    for found, held in pairs:
+        before = [role for end, role in ends if end <= found.start() and _BETWEEN.fullmatch(text, end, found.start())]
+        if before:
+            yield from (_Number(number, before[-1], bound=True) for number in held[-2:])
+
+
+def _role(text: str, match: re.Match[str], head: str) -> Role:
+    """Return what a number is by its sign, its unit and the word before it; in a table, by its column's head too."""
+    signed = match[1][0] in "+-−"
+    apart = _POINTS.match(text, match.end()) or _BY.search(text[max(0, match.start() - 12) : match.start()])
+    return "difference" if signed or apart or _DIFFERENCE.search(head) else "level"
+
+
+def _cells(statement: Statement) -> list[tuple[str, str]]:
+    """Return a row's cells, each with what stands over it; a sentence whole, with nothing."""
     if not statement.in_table:
-        return [(statement.text, None)]
+        return [(statement.text, "")]
     cells, heads = (re.split(r"(?<!\\)&", text) for text in (statement.text, statement.heads))
-    if len(cells) != len(heads):
-        return [(cell, None) for cell in cells]
-    return [(cell, _metric(head, results)) for cell, head in zip(cells, heads, strict=True)]
-
-
-def _metric(head: str, results: _Results) -> str | None:
-    text = _plain(re.sub(r"\\[a-z]+", " ", head))
-    found = [metric for name, metric in results.metrics.items() if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)]
-    return found[0] if len(set(found)) == 1 else None
+    return list(zip(cells, heads if len(cells) == len(heads) else [""] * len(cells), strict=True))
 
 
 def _bold(statement: Statement, entries: set[str], grids: list[Grid]) -> Iterator[Remark]:

@@ -4,6 +4,7 @@ Comments go, files that are ``\input`` are read in their place, and what holds n
 names of files) is blanked. Nothing is executed or expanded.
 """
 
+import bisect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,15 +13,17 @@ from typing import NamedTuple
 from fer_bench.errors import FerBenchError
 
 _COMMENT = re.compile(r"(?<!\\)%.*")
-_INPUT = re.compile(r"\\(?:input|include)\s*\{([^}]+)\}")
+_INPUT = re.compile(r"\\(?:input|include)\s*+\{([^}\n]{1,200})\}")
 _SILENT = re.compile(
     r"\\(?:cite\w*|ref|eqref|autoref|cref|label|url|href|includegraphics|bibliography\w*|usepackage|documentclass|hspace\*?"
     r"|vspace\*?|vskip|hskip|setlength|addtolength|rule|cmidrule(?:\([^)]*\))?|cline|resizebox|scalebox|multicolumn)"
-    r"(?:\[[^\]]*\])*(?:\{[^{}]*\}){0,2}"
+    r"(?:\[[^\]]{0,200}\])*+(?:\{[^{}]{0,500}\}){0,2}"
 )
 _TABULAR = re.compile(r"\\begin\{(tabular\*?|tabularx|longtable|array)\}")
 _END_TABULAR = re.compile(r"\\end\{(?:tabular\*?|tabularx|longtable|array)\}")
-_SENTENCE_END = re.compile(r"(?<=[.!?])(?=\s+[A-Z\\])|\n\s*\n")
+_SENTENCE_END = re.compile(r"(?<=[.!?])(?=\s++[A-Z\\])|\n[^\S\n]*+\n\s*+")
+_CAPTION = re.compile(r"\\caption(?:of\{table\})?(?:\[[^\]]{0,500}\])?\{((?:[^{}]|\{[^{}]{0,500}\}){0,4000})")
+_REACH = 5000  # letters of a float before or behind its table
 
 
 class Statement(NamedTuple):
@@ -32,6 +35,7 @@ class Statement(NamedTuple):
         text: Without comments.
         in_table: Whether it is a row.
         heads: Of a row, the table's head row; else empty.
+        caption: Of a row, the caption of the float that its table stands in; else empty.
     """
 
     file: Path
@@ -39,6 +43,7 @@ class Statement(NamedTuple):
     text: str
     in_table: bool
     heads: str = ""
+    caption: str = ""
 
 
 def statements(path: Path) -> Iterator[Statement]:
@@ -47,58 +52,79 @@ def statements(path: Path) -> Iterator[Statement]:
     Raises:
         FerBenchError: If a file is missing or not text.
     """
-    yield from _of_file(path, path.parent, frozenset())
+    yield from _of_file(path, path.parent, set())
 
 
-def _of_file(path: Path, root: Path, seen: frozenset[Path]) -> Iterator[Statement]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise FerBenchError(f"no file {path}", fix="name a .tex file that is there") from None
-    except UnicodeDecodeError:
-        raise FerBenchError(f"{path} is not UTF-8 text", fix="save it as UTF-8") from None
-    text = "\n".join(_COMMENT.sub("", line) for line in text.split("\n"))
+def _of_file(path: Path, root: Path, seen: set[Path]) -> Iterator[Statement]:
+    seen.add(path.resolve())
+    text = "\n".join(_COMMENT.sub("", line) for line in _read(path).split("\n"))
     for match in _INPUT.finditer(text):
         name = match[1] if match[1].endswith(".tex") else f"{match[1]}.tex"
         used = (root / name).resolve()
-        if used.exists() and used not in seen:
-            yield from _of_file(used, root, seen | {used, path.resolve()})
+        if used.is_file() and used not in seen:
+            yield from _of_file(used, root, seen)
+    lines = [place for place, letter in enumerate(text) if letter == "\n"]
     start = 0
     for table in _TABULAR.finditer(text):
         if table.start() < start:
             continue
-        yield from _sentences(path, text, start, table.start())
+        yield from _sentences(path, text, lines, start, table.start())
         end = _END_TABULAR.search(text, table.end())
         start = end.end() if end else len(text)
-        yield from _rows(path, text, table.end(), end.start() if end else len(text))
-    yield from _sentences(path, text, start, len(text))
+        yield from _rows(path, text, lines, table.end(), end.start() if end else len(text))
+    yield from _sentences(path, text, lines, start, len(text))
 
 
-def _sentences(path: Path, text: str, start: int, stop: int) -> Iterator[Statement]:
+def _read(path: Path) -> str:
+    if not path.exists():
+        raise FerBenchError(f"no file {path}", fix="name a .tex file that is there")
+    if not path.is_file():
+        raise FerBenchError(f"{path} is no file", fix="name a .tex file")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise FerBenchError(f"{path} is not UTF-8 text", fix="save it as UTF-8") from None
+
+
+def _sentences(path: Path, text: str, lines: list[int], start: int, stop: int) -> Iterator[Statement]:
     place = start
     for match in [*_SENTENCE_END.finditer(text, start, stop), None]:
         end = match.start() if match else stop
         if text[place:end].strip():
-            yield Statement(path, _line(text, place, end), _silenced(text[place:end]), in_table=False)
+            yield Statement(path, _line(text, lines, place, end), _silenced(text[place:end]), in_table=False)
         place = match.end() if match else stop
 
 
-def _rows(path: Path, text: str, start: int, stop: int) -> Iterator[Statement]:
-    place, heads = start, ""
+def _rows(path: Path, text: str, lines: list[int], start: int, stop: int) -> Iterator[Statement]:
+    place, heads, caption = start, "", _caption(text, start, stop)
     for match in [*re.finditer(r"\\\\|\\tabularnewline", text[start:stop]), None]:
         end = start + match.start() if match else stop
         row = text[place:end]
         if row.strip():
             heads = heads or row
-            yield Statement(path, _line(text, place, end), _silenced(row), in_table=True, heads=heads)
+            line = _line(text, lines, place, end)
+            yield Statement(path, line, _silenced(row), in_table=True, heads=heads, caption=caption)
         place = start + match.end() if match else stop
+
+
+def _caption(text: str, start: int, stop: int) -> str:
+    """Return the caption of the float around a table, as far as it stands within reach."""
+    opened, closed = (
+        text.rfind("\\begin{table", max(0, start - _REACH), start),
+        text.find("\\end{table", stop, stop + _REACH),
+    )
+    if opened < 0:
+        return ""
+    around = text[opened:start] + text[stop : closed if closed >= 0 else stop]
+    found = _CAPTION.search(around)
+    return _silenced(found[1]) if found else ""
 
 
 def _silenced(text: str) -> str:
     return _SILENT.sub(lambda match: " " * len(match[0]), text)
 
 
-def _line(text: str, start: int, end: int) -> int:
+def _line(text: str, lines: list[int], start: int, end: int) -> int:
     """Return the line on which a piece of text begins, blank lines before it left out."""
-    blank = len(text[start:end]) - len(text[start:end].lstrip())
-    return text.count("\n", 0, start + blank) + 1
+    blank = end - start - len(text[start:end].lstrip())
+    return bisect.bisect_left(lines, start + blank) + 1

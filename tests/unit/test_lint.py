@@ -3,6 +3,7 @@
 import importlib.util
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,93 @@ def test_a_cell_is_looked_up_under_the_metric_over_it(grid, remarks):
     table = "\\begin{tabular}{lrr}\nMethod & Accuracy & Macro-F1 \\\\\nConv-cut & %s & %s \\\\\n\\end{tabular}"
     assert not remarks(table % (accuracy, macro))
     assert {one[0] for one in remarks(table % (macro, "1.23"))} == {"number"}
+
+
+@pytest.fixture
+def with_bounds(grid):
+    """A number with the ends of its interval, as a text prints them."""
+
+    def text(method, metric="accuracy"):
+        estimate, low, high = (printed(grid, method, metric, column) for column in ("estimate", "low", "high"))
+        return estimate, rf"{estimate}\,\% [{low}, {high}]"
+
+    return text
+
+
+def test_of_301_invented_accuracies_only_the_true_one_passes(grid, tmp_path):
+    path = tmp_path / "paper.tex"
+    invented = [f"{number / 10:.1f}" for number in range(700, 1001)]
+    path.write_text("".join(f"Conv-cut has an accuracy of {number}\\,\\%.\n\n" for number in invented))
+    found = {one.found for one in lint(path, [grid])}
+    assert [number for number in invented if number not in found] == [printed(grid, "conv_cut")]
+
+
+def test_a_number_without_a_metric_is_one_of_the_first_metric(grid, remarks):
+    assert not remarks(rf"Conv-cut reaches {printed(grid, 'conv_cut')} \%.")
+    assert remarks(rf"Conv-cut reaches {printed(grid, 'conv_cut', 'macro_f1')} \%.")
+    assert not remarks(rf"Conv-cut reaches a macro-F1 of {printed(grid, 'conv_cut', 'macro_f1')} \%.")
+
+
+def test_ends_of_an_interval_stand_in_brackets_behind_their_number_alone(grid, remarks, with_bounds):
+    estimate, text = with_bounds("conv_cut")
+    assert not remarks(f"Conv-cut has an accuracy of {text}.")
+    low = printed(grid, "conv_cut", column="low")
+    assert low != estimate
+    assert [one[2] for one in remarks(rf"Conv-cut has an accuracy of {low} \%.")] == [low]
+    assert [one[2] for one in remarks(rf"Conv-cut has an accuracy of {estimate} \% [{low}, 99.9].")] == ["99.9"]
+    assert not remarks(r"The loss lies in [0.25, 0.75].")
+
+
+def test_a_difference_is_in_points_behind_by_or_with_a_sign_and_of_the_methods_that_are_named(grid, remarks):
+    (row,) = (
+        row
+        for row in grid.pairs("synthetic", "accuracy").to_dict("records")
+        if {row["method_a"], row["method_b"]} == {"conv_cut", "majority_class"}
+    )
+    apart = f"{100 * abs(row['difference']):.1f}"
+    for said in (rf"by {apart} \%", f"{apart} points", f"{apart} percentage points", rf"$+{apart}$ \%"):
+        assert not remarks(f"Conv-cut is better than the majority class in accuracy, {said}.")
+    assert remarks(rf"Conv-cut reaches an accuracy of {apart} \%.")
+    assert remarks(f"Conv-cut is better than PAtt-Lite in accuracy by {apart} points.")
+
+
+def test_what_is_not_the_protocols_own_number_passes_where_the_sentence_says_what_it_is(grid, remarks):
+    rows = grid.over_seeds("synthetic", "accuracy").set_index(["method", "selection"])["estimate"]
+    oracle = f"{100 * float(rows['conv_cut', 'best_on_test']):.1f}"
+    assert oracle != printed(grid, "conv_cut")
+    assert remarks(rf"Conv-cut reaches {oracle} \%.")
+    assert not remarks(rf"Conv-cut reaches {oracle} \% with the checkpoint chosen on the test set.")
+
+
+def test_the_caption_names_the_metric_of_a_tables_cells(grid, remarks):
+    table = (
+        "\\begin{{table}}\\caption{{{}}}\n\\begin{{tabular}}{{lr}}\nMethod & Synthetic faces \\\\\n"
+        "Conv-cut & {} \\\\\n\\end{{tabular}}\n\\end{{table}}"
+    )
+    macro = printed(grid, "conv_cut", "macro_f1")
+    assert not remarks(table.format("Macro-F1 of all methods.", macro))
+    assert remarks(table.format("Accuracy of all methods.", macro))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Conv-cut reaches 1.2" + 40_000 * " " + "x",
+        "x." + 40_000 * "\n \n" + "x",
+        "p" + 40_000 * " " + "x significant",
+        40_000 * "\\input{",
+        40_000 * "\\cite[",
+        20_000 * "Nothing is said here.\n",
+        "\\begin{tabular}{l}" + 20_000 * "{\\bfseries " + "\\end{tabular}",
+        20_000 * "(1.5 ",
+        "\\begin{table}" + 2000 * "\\caption{" + "\\begin{tabular}{l}a\\end{tabular}",
+    ],
+    ids=lambda text: text[:12].strip(),
+)
+def test_a_long_text_takes_time_by_its_length(remarks, text):
+    start = time.process_time()
+    remarks(text)
+    assert time.process_time() - start < 5  # the square of these lengths takes minutes
 
 
 @pytest.mark.parametrize(
