@@ -55,7 +55,7 @@ def measure(n: int, n_loop: int, threads: int) -> None:
         fitted = loop.fit(
             model, [part], None,
             n_classes=8, seed=0, key="benchmark",
-            folder=Path(name), amp=False, launcher="none", title=name,
+            folder=Path(name), amp=False, title=name,
         )  # fmt: skip
         return min(row["seconds"] for row in fitted.history)
 

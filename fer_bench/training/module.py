@@ -87,6 +87,7 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
         self.epoch = 0
         self.register_buffer("class_weights", torch.stack(list(weights)), persistent=False)
         self.left_alone = [weight for weight in model.trunk.parameters() if not weight.requires_grad]
+        self.to(memory_format=torch.channels_last)  # as pictures come: see pictures.channels_last
         self.enter_phase(0)
 
     @property

@@ -148,7 +148,7 @@ def _settle(net: nn.Module, part: Part, side: int) -> None:
     kept = [layer.momentum for layer in norms]
     for layer in norms:
         layer.momentum = 1.0
-    net.train()(pictures.resize(pictures.as_tensor(torch.from_numpy(part.images)), side))
+    net.train()(pictures.resized(torch.from_numpy(part.images), side))
     for layer, momentum in zip(norms, kept, strict=True):
         layer.momentum = momentum
 

@@ -119,9 +119,30 @@ def mirrored_half(draws: Any) -> Any:  # noqa: ANN401 - NumPy array or tensor
 
 def as_tensor(images: torch.Tensor) -> ImageBatch:
     """Turn uint8 pictures (n, h, w) or (n, h, w, 3) into float32 (n, 3, h, w) in [0, 1]; grey is repeated."""
-    if images.ndim == 3:
-        images = images.unsqueeze(-1).expand(-1, -1, -1, 3)
-    return images.permute(0, 3, 1, 2).to(torch.float32).div(255)
+    return _coloured(_scaled(images))
+
+
+def resized(images: torch.Tensor, side: int, interpolation: Interpolation = "bilinear") -> ImageBatch:
+    """Turn uint8 pictures as :func:`as_tensor` does, resized; a grey one is resized once, then repeated."""
+    return _coloured(resize(_scaled(images), side, interpolation))
+
+
+def _scaled(images: torch.Tensor) -> torch.Tensor:
+    found = images.unsqueeze(-1) if images.ndim == 3 else images
+    return found.permute(0, 3, 1, 2).to(torch.float32).div(255)
+
+
+def _coloured(images: torch.Tensor) -> ImageBatch:
+    return channels_last(images.expand(-1, 3, -1, -1))
+
+
+def channels_last(images: torch.Tensor) -> torch.Tensor:
+    """Return pictures (n, c, h, w) with the channels of a pixel side by side in memory.
+
+    Convolutions by depth, and whatever the processor's library has to reorder otherwise, are faster so; ``RunnerModel``
+    keeps weights likewise.
+    """
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def resize(images: ImageBatch, side: int, interpolation: Interpolation = "bilinear") -> ImageBatch:
@@ -159,13 +180,16 @@ def prepare(images: torch.Tensor, draws: torch.Tensor | None, training: Training
         draws: (n, at least :func:`n_draws`) uniform numbers in [0, 1); None: nothing is changed at random.
         training: The recipe's settings.
     """
-    found = as_tensor(images)
     side = training.resize_px or training.image_size_px
     if draws is None:
-        return _middle(resize(found, side, training.interpolation), training.image_size_px)
-    found = augment(found, draws, training.augment_before_resize)
-    found = resize(found, side, training.interpolation)
-    return augment(found, draws, training.augment, first=_first_of(training.augment_before_resize, N_DRAWS))
+        return channels_last(_middle(resized(images, side, training.interpolation), training.image_size_px))
+    if training.augment_before_resize:
+        found = augment(as_tensor(images), draws, training.augment_before_resize)
+        found = resize(found, side, training.interpolation)
+    else:
+        found = resized(images, side, training.interpolation)
+    first = _first_of(training.augment_before_resize, N_DRAWS)
+    return channels_last(augment(found, draws, training.augment, first=first))
 
 
 def second(images: torch.Tensor, draws: torch.Tensor, training: Training) -> ImageBatch | None:
@@ -178,8 +202,8 @@ def second(images: torch.Tensor, draws: torch.Tensor, training: Training) -> Ima
     """
     if training.second_view is None:
         return None
-    found = resize(as_tensor(images), training.resize_px or training.image_size_px, training.interpolation)
-    return augment(found, draws[:, n_draws(training) :], training.second_view)
+    found = resized(images, training.resize_px or training.image_size_px, training.interpolation)
+    return channels_last(augment(found, draws[:, n_draws(training) :], training.second_view))
 
 
 def _middle(images: ImageBatch, side: int) -> ImageBatch:

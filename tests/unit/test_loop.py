@@ -115,6 +115,15 @@ def test_the_same_seed_gives_the_same_bytes(parts, tmp_path):
     assert logits[0].tobytes() == logits[1].tobytes()
 
 
+def test_weights_have_the_channels_of_a_filter_side_by_side_whatever_they_are_loaded_from(parts, tmp_path):
+    model = wrapped()
+    fitted = fit(model, parts, tmp_path)
+    fitted.load(model, 2)
+    (filters, *_) = model.model.trunk.parameters()
+    assert filters.is_contiguous(memory_format=torch.channels_last)
+    assert filters.stride(1) == 1
+
+
 def test_a_run_that_goes_on_equals_one_that_was_not_stopped(parts, tmp_path):
     model = wrapped()
     whole = fit(model, parts, tmp_path / "whole")

@@ -48,6 +48,33 @@ def test_grey_pictures_become_three_equal_channels():
     assert torch.equal(found[0, 0], found[0, 2])
 
 
+def in_channels_last(images):
+    """Whether the channels of a pixel lie side by side."""
+    return images.stride(1) == 1 and images.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("side", [10, 24])
+def test_a_grey_picture_resized_once_is_what_its_three_channels_resized_are(rng, interpolation, side):
+    grey = torch.from_numpy(rng.integers(0, 256, (4, 10, 10), dtype=np.uint8))
+    found = pictures.resized(grey, side, interpolation)
+    apart = pictures.resize(pictures.as_tensor(grey), side, interpolation)
+    torch.testing.assert_close(found, apart, atol=1e-5, rtol=0)
+    assert torch.equal(found[:, 0], found[:, 2])
+    assert in_channels_last(found)
+
+
+@pytest.mark.parametrize("shape", [(4, 10, 10), (4, 10, 10, 3)])
+@pytest.mark.parametrize("changed", [{}, {"resize_px": 20}, {"augment_before_resize": ()}, {"augment": ("crop",)}])
+def test_prepared_pictures_have_the_channels_of_a_pixel_side_by_side(rng, shape, changed):
+    images = torch.from_numpy(rng.integers(0, 256, shape, dtype=np.uint8))
+    settings = dataclasses.replace(TWO_VIEWS, **changed)
+    draws = torch.rand(4, pictures.n_draws(settings) + pictures.n_second_draws(settings))
+    assert in_channels_last(pictures.prepare(images, None, settings))
+    assert in_channels_last(pictures.prepare(images, draws, settings))
+    assert in_channels_last(pictures.second(images, draws, settings))
+
+
 def test_a_flip_mirrors_exactly_the_samples_whose_first_draw_is_below_one_half():
     images = torch.arange(2 * 3 * 2 * 2, dtype=torch.float32).reshape(2, 3, 2, 2) / 24
     draws = torch.tensor([[0.2, 0, 0, 0, 0], [0.7, 0, 0, 0, 0]])
