@@ -4,8 +4,8 @@
 class FerBenchError(Exception):
     """Something the user can mend: what was found, and what to do about it.
 
-    The command line prints both lines and exits with 2. Anything else that is raised is a bug of ours and shows its
-    traceback.
+    The command line prints both lines and exits with 2. Anything else that is raised is a bug of ours: one line with
+    the place of a full report (:mod:`fer_bench.cli._last_resort`), and 1.
 
     Args:
         problem: What was found where, and what was expected.

@@ -5,6 +5,7 @@ import sys
 import typer
 
 from fer_bench import __version__
+from fer_bench.cli import _last_resort
 from fer_bench.cli._common import say
 from fer_bench.errors import FerBenchError
 
@@ -79,9 +80,15 @@ _register()
 
 
 def main() -> None:
-    """Run the program; a user's error is two lines and exit code 2."""
+    """Run the program.
+
+    A user's error is two lines and exit code 2; what nobody foresaw one line, with the place of a full report, and 1.
+    """
     try:
         app()
     except FerBenchError as error:
         say(f"error: {error}")
         sys.exit(2)
+    except Exception as error:  # noqa: BLE001 - the last resort: nothing ends in a traceback
+        say(_last_resort.line(error))
+        sys.exit(1)

@@ -1,0 +1,65 @@
+"""What nobody foresaw: one line for whoever runs the program, and a file with all that is needed to mend it."""
+
+import errno
+import platform
+import shlex
+import shutil
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from fer_bench import __version__
+
+_LONGEST = 200  # letters of a message that the line quotes
+_NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota is used up"}
+
+
+def line(error: BaseException) -> str:
+    """Return what to say of an error that is no :class:`fer_bench.errors.FerBenchError`; writes a report of it."""
+    full = next((one for one in _chain(error) if isinstance(one, OSError) and one.errno in _NO_ROOM), None)
+    if full is not None:
+        return _no_room(full)
+    message = " ".join(str(error).split()) or "no message"
+    said = f"{type(error).__name__}: {message[:_LONGEST]}{'…' if len(message) > _LONGEST else ''}"
+    return f"error: {said}; fer-bench did not expect this, please report it with {_report(error)}"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _no_room(error: OSError) -> str:
+    """Say where there is no room, and how much is left."""
+    place = Path(str(error.filename)).absolute() if error.filename else Path.cwd()
+    while not place.exists():
+        place = place.parent
+    folder = place if place.is_dir() else place.parent
+    free = shutil.disk_usage(folder).free / 1e6
+    why = _NO_ROOM[error.errno or errno.ENOSPC]
+    return f"error: {folder}: {why}, {free:,.1f} MB are free\n  fix: make room there, then give the same command again"
+
+
+def _report(error: BaseException) -> str:
+    """Write what is known of an error to a file of its own; return its place, or where the error came from."""
+    lines = [
+        f"fer-bench {__version__}, Python {platform.python_version()}, {platform.platform()}",
+        f"command: {shlex.join(sys.argv)}",
+        f"folder: {Path.cwd()}",
+        "",
+        *(text.rstrip("\n") for text in traceback.format_exception(error)),
+    ]
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="fer-bench-", suffix=".txt", encoding="utf-8", errors="backslashreplace", delete=False
+        ) as file:
+            file.write("\n".join(lines) + "\n")
+    except OSError:
+        last = traceback.extract_tb(error.__traceback__)[-1:]
+        return ", ".join(f"{frame.filename}, line {frame.lineno}" for frame in last) or "what it was asked for"
+    return file.name
