@@ -19,7 +19,6 @@ import hashlib
 import io
 import itertools
 import math
-import pickle
 import random
 import time
 from collections.abc import Sequence
@@ -43,7 +42,7 @@ from fer_bench import seeds, whole
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Phase, Training
 from fer_bench.metrics import accuracy, macro_f1
-from fer_bench.training import processes, rules, steps
+from fer_bench.training import processes, rules, steps, weight_files
 from fer_bench.training.module import PREDICT_BATCH, RunnerModel
 from fer_bench.training.pictures import Part
 from fer_bench.training.processes import Share
@@ -94,13 +93,16 @@ def restore(model: RunnerModel, file: Path) -> None:
         FerBenchError: If the file is missing or is not of such a model.
     """
     fix = "carry the run out again with this version of the method"
+    if not file.exists():
+        raise FerBenchError(f"no trained weights at {file}", fix=fix)
     try:
-        found = torch.load(file, map_location="cpu", weights_only=True)
+        found = weight_files.read(file)
+    except FerBenchError as error:
+        raise FerBenchError(f"not weights of this model: {error.problem}", fix=fix) from None
+    try:
         model.enter_phase(found["phase"])
         _put(model, found["state_dict"])
-    except FileNotFoundError:
-        raise FerBenchError(f"no trained weights at {file}", fix=fix) from None
-    except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise FerBenchError(f"{file}: not weights of this model: {str(error).splitlines()[0]}", fix=fix) from None
 
 

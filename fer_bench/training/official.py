@@ -52,7 +52,7 @@ class Released:
         classifier = self.name_of(self.of_classes[0])
         if classifier not in state:
             raise _unfit("it lacks", [classifier])
-        self._check_classes(len(state[classifier]))
+        self._check_classes(*state[classifier].shape[:1] or (0,))
         with torch.device("meta"):
             wanted = build(len(self.order)).state_dict()
         names = {ours: self.name_of(ours) for ours in wanted}

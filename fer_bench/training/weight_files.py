@@ -104,7 +104,14 @@ def tensors(found: object, *, source: str = "the file") -> dict[str, torch.Tenso
     if not isinstance(found, Mapping):
         raise FerBenchError(f"{source}: holds {_kind(found)} and no table of weights", fix=f"give what {_SAVE} wrote")
     own = _weights_in(found)
-    return _unprefixed(own if own and len(own) == len(found) else _inner(found, source))
+    state = _unprefixed(own if own and len(own) == len(found) else _inner(found, source))
+    odd = {name: kind for name, value in state.items() if (kind := _odd(value))}
+    if odd:
+        raise FerBenchError(
+            f"{source}: {len(odd)} of {len(state)} weights are no plain numbers: {_named(map(': '.join, odd.items()))}",
+            fix="give weights as training left them, dense and neither quantised nor diverged",
+        )
+    return state
 
 
 def _inner(found: Mapping[object, object], source: str) -> dict[str, torch.Tensor]:
@@ -134,6 +141,20 @@ def _weights_in(value: object) -> dict[str, torch.Tensor]:
     """Return the tensors that a table has under names."""
     items = value.items() if isinstance(value, Mapping) else ()
     return {key: inner for key, inner in items if isinstance(key, str) and isinstance(inner, torch.Tensor)}
+
+
+def _odd(value: torch.Tensor) -> str:
+    """Say why a tensor is none that a network could take over."""
+    kinds = {
+        "sparse": value.layout != torch.strided,
+        "quantised": getattr(value, "is_quantized", False),  # PyTorch is to lose them
+        "complex": value.is_complex(),
+        "without values": value.is_meta,
+    }
+    kind = next((kind for kind, found in kinds.items() if found), "")
+    if kind or not value.is_floating_point():
+        return kind
+    return "not a number" if bool(value.float().isnan().any()) else ""
 
 
 def _unprefixed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -195,7 +216,8 @@ def _load(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
             _check_archive(path, archive.namelist())
     skipped: list[Any] = [(type("Skipped", (Skipped,), {"stands_for": name}), name) for name in _globals(path)]
     with warnings.catch_warnings(), torch.serialization.safe_globals(skipped):
-        warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)  # refused where it matters
+        # of torch, on what is refused by name where it matters
+        warnings.filterwarnings("ignore", "Detected pickle protocol|Validating sparse tensor", UserWarning)
         return torch.load(path, map_location="cpu", weights_only=True)
 
 

@@ -108,12 +108,19 @@ def keras_arrays(path: Path) -> dict[str, np.ndarray]:
         if path.suffix != ".npz":
             raise ValueError(path.suffix)  # noqa: TRY301 - one message for all that is not an archive
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile):
         raise FerBenchError(
             f"{path}: not an archive of arrays (.npz)",
             fix="give the .npz that holds Keras' weights under Keras' names, e.g. conv_dw_9/depthwise_kernel",
         ) from None
+    odd = [name for name, array in arrays.items() if array.dtype.kind not in "fiu" or np.isnan(array).any()]
+    if odd:
+        raise FerBenchError(
+            f"{path}: {len(odd)} of {len(arrays)} arrays are no plain numbers: {', '.join(odd[:_SHOWN])}",
+            fix="give Keras' weights as training left them",
+        )
+    return arrays
 
 
 def _fetch(timm_name: str) -> Path:
@@ -157,8 +164,11 @@ def _load(net: nn.Module, path: Path, timm_name: str, left_over: tuple[str, ...]
     state = {name.removeprefix(inside): value for name, value in found.items()}
     # timm's own translation of the original authors' names, where the network's family has one
     translate = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
-    if translate is not None:
-        state = translate(state, net)
+    try:
+        state = state if translate is None else translate(state, net)
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        problem = f"{path}: not the weights of {timm_name}: timm cannot translate their names ({error})"
+        raise FerBenchError(problem, fix=_whole_file(timm_name)) from None
     wanted = net.state_dict()
     left_over = (*left_over, *_classifiers(net))
     # a counter that older files lack; nothing is computed from it
@@ -171,9 +181,13 @@ def _load(net: nn.Module, path: Path, timm_name: str, left_over: tuple[str, ...]
             more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
             raise FerBenchError(
                 f"{path}: not the weights of {timm_name}: it {what} {', '.join(names[:_SHOWN])}{more}",
-                fix=f"name a file with all layers of {timm_name} in params.yaml (methods.<method>.weights), {_RANDOM}",
+                fix=_whole_file(timm_name),
             )
     net.load_state_dict({name: state[name] for name in wanted})
+
+
+def _whole_file(timm_name: str) -> str:
+    return f"name a file with all layers of {timm_name} in params.yaml (methods.<method>.weights), {_RANDOM}"
 
 
 def _classifiers(net: nn.Module) -> tuple[str, ...]:

@@ -451,3 +451,40 @@ def test_weighted_losses_are_divided_by_the_batch_size():
     loss, n_right = module.cross_entropy(model, batch)
     assert loss.item() == pytest.approx(-(log_p * weights).sum().item() / 4, rel=1e-5)
     assert n_right == (model(images).argmax(dim=1) == labels).sum()
+
+
+def test_weights_that_a_run_kept_and_something_damaged_are_refused_by_name(tmp_path):
+    model = wrapped()
+    file = tmp_path / "epoch_1.pth"
+
+    def refused():
+        with pytest.raises(FerBenchError, match=r"epoch_1\.pth") as raised:
+            loop.restore(model, file)
+        assert "carry the run out again" in raised.value.fix
+
+    whole = {"state_dict": model.state_dict(), "phase": 0}
+    for content in (
+        {}, [], 3, None, {0: torch.ones(2)}, {"phase": 0}, {**whole, "phase": 7}, {**whole, "phase": "a"},
+        {**whole, "phase": None}, {**whole, "state_dict": {0: torch.ones(2)}}, {**whole, "state_dict": [1]},
+        {**whole, "state_dict": {}}, {**whole, "state_dict": dict.fromkeys(whole["state_dict"], 1)},
+        {**whole, "state_dict": dict.fromkeys(whole["state_dict"], torch.ones(7))}, torch.nn.Linear(2, 2),
+    ):  # fmt: skip
+        torch.save(content, file)
+        refused()
+    torch.save(whole, file)
+    loop.restore(model, file)
+    kept = file.read_bytes()
+    for damaged in (b"", b"a", b"abcd", b"some text", kept[: len(kept) // 2], bytes(500)):
+        file.write_bytes(damaged)
+        refused()
+    text = tmp_path / "text"
+    text.write_text("some text, longer")
+    file.unlink()
+    file.symlink_to(text)
+    refused()
+    file.unlink()
+    file.symlink_to(tmp_path / "gone")
+    refused()
+    file.unlink()
+    file.mkdir()
+    refused()

@@ -1,5 +1,6 @@
 """Released checkpoints: read without running code, and refused with the names of what does not fit."""
 
+import os
 from functools import partial
 from pathlib import Path
 
@@ -71,6 +72,11 @@ def test_weights_too_many_are_named(state):
 def test_weights_of_another_size_are_named_with_both_sizes(state):
     state["alpha.0.weight"] = torch.ones(1, 256)
     assert "alpha.0.weight (1, 256) instead of (1, 512)" in refused(state).problem
+
+
+def test_a_classifier_that_is_a_single_number_is_refused(state):
+    state["fc.weight"] = torch.tensor(1.0)
+    assert "0 classes" in refused(state).problem
 
 
 def test_classes_whose_order_is_not_on_record_are_refused(state):
@@ -153,8 +159,9 @@ def prepare(**counts):
         "methods: {scn: {recipe: toy}}\nrun: {seeds: [0]}\nscore: {metrics: [accuracy]}\n"
         "compare: {metrics: [accuracy]}\nreport: {title: t, scale: s}\n"
     )
-    done = CliRunner().invoke(app, ["data", "prepare", "synthetic"])
-    assert done.exit_code == 0, done.output
+    for command in (["data", "prepare", "synthetic"], ["data", "audit", "synthetic"]):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, done.output
 
 
 @pytest.mark.slow
@@ -186,3 +193,44 @@ def test_a_method_without_a_reader_does_not_say_that_no_code_is_public(name, net
     with pytest.raises(FerBenchError, match="nothing here reads a released checkpoint of it") as raised:
         official.load(method, net, tmp_path / "any.pth")
     assert "public" not in raised.value.problem
+
+
+BAD = (
+    b"", b"a", b"abcd", b"some text, and more of it", b"\x80\x02.", bytes(300), {}, [], 7, {0: torch.ones(2)},
+    {"fc.weight": torch.ones(())}, {"a": {}}, "folder", "link to text", "link to nothing", "pipe",
+)  # fmt: skip
+"""What people may name for a checkpoint: bytes, what torch.save writes, or what is no file."""
+
+
+def put(bad, path):
+    """Put something bad where a file of weights is expected."""
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    path.unlink(missing_ok=True)
+    if isinstance(bad, bytes):
+        path.write_bytes(bad)
+    elif not isinstance(bad, str):
+        torch.save(bad, path)
+    elif bad == "folder":
+        path.mkdir()
+    elif bad == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("params.yaml" if "text" in bad else "nothing")
+
+
+def test_no_bad_checkpoint_or_file_of_weights_ends_in_a_traceback(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    prepare(n_train=20, n_val=10, n_test=7)
+    text = Path("params.yaml").read_text().replace("{scn: {recipe: toy}}", "{scn: {recipe: code, weights: w.pth}}")
+    Path("params.yaml").write_text(text)
+    for bad in BAD:
+        put(bad, Path("w.pth"))
+        for command in (
+            ["predict", "scn", "w.pth", "--dataset", "synthetic"],
+            ["predict", "dmue", "w.pth", "--dataset", "synthetic"],
+            ["run", "scn", "--dataset", "synthetic", "--seed", "0"],
+        ):
+            done = CliRunner().invoke(app, command)
+            assert isinstance(done.exception, FerBenchError), (bad, command, done.exception)
+            assert "w.pth" in done.exception.problem, (bad, command)

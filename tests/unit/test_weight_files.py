@@ -220,3 +220,19 @@ def test_files_cut_anywhere_or_with_a_changed_byte_end_in_an_error_of_ours_or_ar
             path.write_bytes(changed)
             with contextlib.suppress(FerBenchError):
                 read(path)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (torch.eye(3).to_sparse(), "sparse"),
+        (torch.ones(2, dtype=torch.complex64), "complex"),
+        (torch.ones(2, device="meta"), "without values"),
+        (torch.tensor([1.0, torch.nan]), "not a number"),
+        (torch.tensor([1.0, torch.nan], dtype=torch.float16), "not a number"),
+    ],
+)
+def test_weights_that_are_no_plain_numbers_are_named(tmp_path, value, kind):
+    torch.save({"state_dict": {**STATE, "odd": value}}, tmp_path / "w.pth")
+    error = refused(tmp_path / "w.pth")
+    assert f"1 of 3 weights are no plain numbers: odd: {kind}" in error.problem

@@ -143,3 +143,18 @@ def test_counters_of_batches_that_older_files_lack_are_no_reason_to_refuse_them(
     torch.save(old, tmp_path / "w.pth")
     net = weights.create_backbone("resnet18", Weights("file", tmp_path / "w.pth"), num_classes=0)
     assert torch.equal(net.state_dict()["layer4.1.conv2.weight"], source["layer4.1.conv2.weight"])
+
+
+@pytest.mark.parametrize("array", [np.array(["a"]), np.array([1j]), np.array([1.0, np.nan])])
+def test_arrays_that_are_no_plain_numbers_are_named(tmp_path, array):
+    np.savez(tmp_path / "w.npz", good=np.ones(2), bad=array)
+    with pytest.raises(FerBenchError, match="1 of 2 arrays are no plain numbers: bad"):
+        weights.keras_arrays(tmp_path / "w.npz")
+
+
+def test_names_that_timm_cannot_translate_are_named(tmp_path):
+    torch.save(
+        {"patch_embed.proj.weight": torch.ones(()), "layers.0.downsample.norm.bias": torch.ones(2)}, tmp_path / "w.pth"
+    )
+    with pytest.raises(FerBenchError, match="not the weights of swin_tiny"):
+        weights.create_backbone("swin_tiny_patch4_window7_224", Weights("file", tmp_path / "w.pth"), num_classes=0)
