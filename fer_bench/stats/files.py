@@ -4,6 +4,7 @@ A file is a run. A folder is a method and holds its runs, one per seed: ``seed*/
 ``results/<grid>/runs/<dataset>/<method>``, else ``predictions.csv``, else every file of predictions in it.
 """
 
+import difflib
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ def open_one(path: Path, *, reading: Reading, dataset: str | None, selection: st
     known = _truth(dataset, say)
     # one file by its own labels needs no ids: nothing is laid beside it
     held = brought.read(path, _for(reading, known)._replace(rows=reading.rows or known is None))
+    _named(reading, {path: held})
     _understood({path: held}, say)
     if not held:
         raise FerBenchError(f"{path} has no rows: its run failed", fix="score runs that ended well")
@@ -79,6 +81,7 @@ def gather(
     asked = _for(reading, known)
     methods = {path: runs_of(path) for path in paths}
     held = {file: brought.read(file, asked) for files in methods.values() for file in files}
+    _named(reading, held)
     _understood(held, say)
     methods = {path: _ended(path, files, held, say) for path, files in methods.items()}
     files = [file for found in methods.values() for file in found]
@@ -118,6 +121,19 @@ def _tables(folder: Path) -> list[Path]:
     found = sorted(path for path in folder.iterdir() if path.is_file() and _raw.ending(path) is not None)
     named = [path for path in found if _raw.stem(path) == "predictions"][:1]
     return named or [path for path in found if _raw.ending(path) in _raw.TABLES] or found
+
+
+def _named(reading: Reading, held: dict[Path, _Read]) -> None:
+    """Refuse a column that the user names and no file has; of several files one may lack it."""
+    headers = [found.headers for by_selection in held.values() for found in by_selection.values()]
+    for role, header in reading.columns.items():
+        if headers and not any(header in names for names in headers):
+            known = list(dict.fromkeys(name for names in headers for name in names))
+            near = difflib.get_close_matches(header, known, n=1) or known[:1]
+            raise FerBenchError(
+                f"--column {role}={header}: no file has it; there are {truth.some(known)}",
+                fix=f"name one that is there: --column {role}={near[0]}",
+            )
 
 
 def _understood(held: dict[Path, _Read], say: Say) -> None:

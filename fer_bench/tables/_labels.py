@@ -71,14 +71,14 @@ def ambiguous(found: list[str], role: Role, *, where: str) -> FerBenchError:
     )
 
 
-def by_names_beside(table: pd.DataFrame, pairs: list[Held], *, where: str) -> dict[int, int]:
+def by_names_beside(table: pd.DataFrame, pairs: Mapping[Role, Held], *, where: str) -> dict[int, int]:
     """Return number to index, as columns of numbers and names that stand side by side show.
 
     Raises:
         FerBenchError: If one number stands beside two names, or two numbers beside one.
     """
     found: dict[int, int] = {}
-    for pair in pairs:
+    for role, pair in pairs.items():
         if pair.names is None or pair.numbers is None:
             continue
         both = pd.DataFrame({"number": text(table[pair.numbers]), "name": text(table[pair.names])})
@@ -88,11 +88,15 @@ def by_names_beside(table: pd.DataFrame, pairs: list[Held], *, where: str) -> di
                 raise FerBenchError(
                     f"{where}: {number} in {pair.numbers} stands for {EXPRESSIONS[found[int(float(number))]]} and for "
                     f"{name}",
-                    fix=f"mend the table, or read the names alone: --column true={pair.names}",
+                    fix=f"mend the table, or read the names alone: --column {role}={pair.names}",
                 )
     repeated = [EXPRESSIONS[index] for index in set(found.values()) if list(found.values()).count(index) > 1]
     if repeated:
-        raise FerBenchError(f"{where}: several numbers stand for {repeated[0]}", fix="mend the table")
+        named = [f"--column {role}={pair.names}" for role, pair in pairs.items() if pair.names and pair.numbers]
+        raise FerBenchError(
+            f"{where}: several numbers stand for {repeated[0]}",
+            fix=f"mend the table, or read the names alone: {' '.join(named)}",
+        )
     return found
 
 
@@ -111,10 +115,12 @@ def read(
 
     Raises:
         FerBenchError: For empty cells, unknown classes, and numbers whose order is not known.
+        ValueError: If the file has no such column.
     """
     header = column.names or column.numbers
     if header is None:
-        raise FerBenchError(f"{where}: no {_LONG[role]}", fix=f"name the column: --column {role}=COLUMN")
+        message = f"no {_LONG[role]}"
+        raise ValueError(message)
     cells = text(table[header])
     if cells.isna().any():
         raise FerBenchError(

@@ -145,23 +145,20 @@ def _parsed(text: str, *, where: str) -> object:
 
 def _arrays(path: Path) -> Raw:
     try:
-        held = np.load(path, allow_pickle=False)
-        if isinstance(held, np.ndarray):
-            found = _nested.read(held, where=str(path))
-        else:
-            with held:
-                found = _nested.read({name: held[name] for name in held.files}, where=str(path))
+        with path.open("rb") as file:  # numpy leaves a file open that is not whole
+            held = np.load(file, allow_pickle=False)
+            data = held if isinstance(held, np.ndarray) else {name: held[name] for name in held.files}
     except (ValueError, MemoryError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         with path.open("rb") as file:
             numpys = file.read(6).startswith((b"\x93NUMPY", b"PK"))
         if numpys and "pickle" in str(error):
             raise FerBenchError(
                 f"{path}: an array holds objects, which are not read, because reading them runs code of the file",
-                fix="save text as text: numpy.savez('mine.npz', ids=np.array(ids, dtype=str), logits=logits)",
+                fix="save text as text: "
+                "numpy.savez('mine.npz', ids=np.array(ids, dtype=str), labels=labels, logits=logits)",
             ) from None
-        raise FerBenchError(
-            f"{path}: not a file of numpy's, or damaged: {error}", fix="save it again: numpy.savez('mine.npz', …)"
-        ) from None
+        raise FerBenchError(f"{path}: not a file of numpy's, or damaged: {error}", fix="save it again") from None
+    found = _nested.read(data, where=str(path))
     return Raw(found.table, found.numbers)
 
 

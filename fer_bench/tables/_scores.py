@@ -28,11 +28,14 @@ class Found(NamedTuple):
     columns: list[str]
 
 
-def find(headers: list[str], *, kind: Kind | None, numbers: dict[int, int] | None, where: str) -> Found | None:
+def find(
+    headers: list[str], *, own: bool, kind: Kind | None, numbers: dict[int, int] | None, where: str
+) -> Found | None:
     """Find the columns of scores by their names; None if there are none.
 
     Args:
         headers: Columns that are neither ids nor labels.
+        own: Whether the file is a predictions table of ours, which may tell fewer than seven expressions apart.
         kind: What ambiguous columns hold, or which of two sets is meant.
         numbers: Which number is which expression, for columns such as ``p_0``; None where nothing says it.
         where: The file.
@@ -41,7 +44,7 @@ def find(headers: list[str], *, kind: Kind | None, numbers: dict[int, int] | Non
         FerBenchError: If it is not clear which columns are meant, what they hold, or which expressions they are.
     """
     sets = _sets(headers)
-    fitting = {prefix: held for prefix, held in sets.items() if kind in {None, held[0][1].kind or kind}}
+    fitting = {prefix: held for prefix, held in sets.items() if own or kind in {None, held[0][1].kind or kind}}
     if not fitting:
         if sets:
             raise FerBenchError(
@@ -63,7 +66,7 @@ def find(headers: list[str], *, kind: Kind | None, numbers: dict[int, int] | Non
             fix="say which: --scores probabilities or --scores logits"
             + (f"; and {_spellings.ask_order()}" if numbered else ""),
         )
-    return Found(found, _in_order(held, numbers, prefix=prefix, where=where))
+    return Found(found, _in_order(held, numbers, own=own, prefix=prefix, where=where))
 
 
 def _sets(headers: list[str]) -> dict[str, list[tuple[str, ScoreColumn]]]:
@@ -85,7 +88,7 @@ def _said(sets: Mapping[str, list[tuple[str, ScoreColumn]]]) -> str:
 
 
 def _in_order(
-    held: list[tuple[str, ScoreColumn]], known: dict[int, int] | None, *, prefix: str, where: str
+    held: list[tuple[str, ScoreColumn]], known: dict[int, int] | None, *, own: bool, prefix: str, where: str
 ) -> list[str]:
     by_number = {column.of: header for header, column in held if isinstance(column.of, int)}
     if by_number and len(by_number) == len(held):
@@ -109,8 +112,8 @@ def _in_order(
                 f"{where}: {names[str(column.of)]} and {header} are both {column.of}", fix="remove one of them"
             )
         names[str(column.of)] = header
-    lacking = [name for name in EXPRESSIONS[: max(len(names), 7)] if name not in names]
-    if lacking and list(names) != list(expressions(len(names))):  # our own tables may have fewer
+    lacking = [] if own else [name for name in EXPRESSIONS[: max(len(names), 7)] if name not in names]
+    if lacking:
         raise FerBenchError(
             f"{where}: no column of {', '.join(lacking)} beside {held[0][0]} … {held[-1][0]}",
             fix=f"give every expression its column; one that is never predicted is 0, as a probability: "

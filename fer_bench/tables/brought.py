@@ -41,6 +41,7 @@ class Brought(NamedTuple):
         numbered: Whether ids are but places of rows, for the file has none.
         record: The run's record, of a run of this project.
         understood: What was understood, line by line.
+        headers: The file's columns.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class Brought(NamedTuple):
     numbered: bool
     record: RunRecord | None
     understood: tuple[str, ...]
+    headers: tuple[str, ...]
 
 
 class _Columns(NamedTuple):
@@ -155,7 +157,7 @@ def _columns(
     selection = "selection" if "selection" in headers else None
     rest = [name for name in headers if not any(name in found for found in by_role.values()) and name != selection]
     numbers = classes if reading.order is None else reading.order.numbers
-    scores = _scores.find(rest, kind=None if own else reading.scores, numbers=numbers, where=where)
+    scores = _scores.find(rest, own=own is not None, kind=reading.scores, numbers=numbers, where=where)
     true, pred = (_labels.held(table, by_role[role], role, where=where) for role in ("true", "pred"))
     if not pred and scores is None:
         raise FerBenchError(
@@ -227,7 +229,7 @@ def _numbers(
     """Return number to index: our own order, what names beside numbers show, what the user says, or the file."""
     if own is not None:
         return {index: index for index in range(own)}
-    beside = _labels.by_names_beside(table, [columns.true, columns.pred], where=where)
+    beside = _labels.by_names_beside(table, {"true": columns.true, "pred": columns.pred}, where=where)
     return beside or (classes if reading.order is None else reading.order.numbers)
 
 
@@ -290,7 +292,7 @@ def _brought(
     said = _said(columns, len(table), n_classes, percent=percent, form=form)
     return Brought(
         path, ids.to_numpy(dtype=object), y_true, y_pred, probabilities, logits, n_classes, told, selection,
-        columns.id is None, record, said,
+        columns.id is None, record, said, tuple(str(name) for name in table.columns if name != _ID),
     )  # fmt: skip
 
 
