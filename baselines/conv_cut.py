@@ -166,6 +166,11 @@ PAPER_TRAINING = Training(
     adam_eps=1e-7, augment=("flip",),
 )  # fmt: skip
 
+WHOLE = {"convnext": "stage4", "mobilenet": "conv_dw_13"}
+"""Cuts of the backbones that leave them whole."""
+
+CPU_EPOCHS = 12  # what two CPU cores carry of 50, in eight rows and three seeds
+
 # train.py of the released code
 CODE_TRAINING = Training(
     phases=(
@@ -251,6 +256,28 @@ def paper(about: str, *departures: str, **options: Any) -> Recipe:  # noqa: ANN4
     )  # fmt: skip
 
 
+def on_mobilenet(about: str, *departures: str, cut: str = "code", **options: Any) -> Recipe:  # noqa: ANN401 - Options
+    """Return :func:`paper`'s recipe on Keras' MobileNetV1, which two CPU cores carry with all of FERPlus."""
+    places = {"code": "conv_dw_9", WHOLE["convnext"]: WHOLE["mobilenet"]}
+    network = "Conv-cut's head on Keras' MobileNetV1 from ImageNet instead of ConvNeXt-Base"
+    grid = {
+        "code": f"{network}, cut at a grid of 14 × 14 × 512 for 224 px, as ConvNeXt-Base has at the code's cut",
+        WHOLE["convnext"]: f"{network}, whole but for its last 1 × 1 convolution",
+    }
+    found = paper(
+        f"{about}; on MobileNetV1", grid[cut], *departures, backbone=mobilenet.NAME, cut=places[cut], **options
+    )
+    training = dataclasses.replace(
+        PAPER_TRAINING, phases=(dataclasses.replace(PAPER_TRAINING.phases[0], epochs=CPU_EPOCHS),)
+    )
+    return dataclasses.replace(
+        found,
+        departures=(*found.departures, f"{CPU_EPOCHS} epochs instead of 50"),
+        weights=mobilenet.WEIGHTS,
+        training=training,
+    )
+
+
 def against_paper(options: Options) -> tuple[str, ...]:
     """Return how an architecture differs from the paper's words, a clause each."""
     clauses = {
@@ -268,7 +295,7 @@ def against_paper(options: Options) -> tuple[str, ...]:
             options.attention in ("spatial", "projected")
         ),
         "the whole backbone ends as the other rows do: the paper does not say; convnext_full has ConvNeXt's own end": (
-            options.cut == "stage4"
+            options.cut in WHOLE.values()
         ),
         "features are dropped by 0.1 after pooling and after the attention too, as in the released code": (
             options.phases[0].dropout > 0 or options.phases[0].attention_dropout > 0
@@ -289,7 +316,7 @@ def ablation(recipe: Callable[..., Recipe], prefix: str) -> dict[str, Recipe]:
     """
     unsaid = "on the cut backbone: the paper does not say which one this row has"
     rows = {
-        "table2_baseline": recipe("Table 2: the whole backbone", cut="stage4", layers=0, attention="none"),
+        "table2_baseline": recipe("Table 2: the whole backbone", cut=WHOLE["convnext"], layers=0, attention="none"),
         "table2_cut": recipe("Table 2, a row that the paper lacks: the cut alone", layers=0, attention="none"),
         "table2_attention": recipe("Table 2: self-attention alone", unsaid, layers=0),
         "table2_detail": recipe("Table 2: detail extraction alone", unsaid, attention="none"),
@@ -324,6 +351,8 @@ RECIPES = {
     "words_stage2": paper(f'Section 3, "truncating the third and fourth stages", {TRAINED}', cut="stage2", **WORDS),
     "words_stage3": paper(f'Section 3, "the first three stages being retained", {TRAINED}', cut="stage3", **WORDS),
     **ablation(paper, ""),
+    **ablation(on_mobilenet, "mobilenet_"),
+    "mobilenet_spatial": on_mobilenet("as paper, with attention over the grid of one picture", attention="spatial"),
     "code": CODE,
     "code_flip": dataclasses.replace(
         CODE,

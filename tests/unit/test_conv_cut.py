@@ -1,5 +1,7 @@
 """Conv-cut: the facts' shapes and counts, and its head against a few lines of numpy."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -414,3 +416,20 @@ def test_a_trunk_that_leaves_too_small_a_grid_is_named():
     with pytest.raises(FerBenchError, match="grid of 1×1") as raised:
         net(torch.rand(1, 3, 64, 64))
     assert "cut the trunk earlier" in raised.value.fix
+
+
+def test_the_rows_on_mobilenet_differ_from_the_papers_in_trunk_and_epochs_alone():
+    for name, row in conv_cut.ablation(conv_cut.paper, "").items():
+        ours = conv_cut.RECIPES[f"mobilenet_{name}"]
+        same = dataclasses.replace(ours.options, backbone=row.options.backbone, cut=row.options.cut)
+        assert same == row.options
+        assert dataclasses.replace(ours.training, phases=row.training.phases) == row.training
+        assert dataclasses.replace(ours.training.phases[0], epochs=50) == row.training.phases[0]
+        assert any("MobileNetV1 from ImageNet instead of ConvNeXt-Base" in clause for clause in ours.departures)
+        assert any(clause.endswith("epochs instead of 50") for clause in ours.departures)
+
+
+def test_the_whole_mobilenet_is_what_keras_file_without_its_last_convolution_holds():
+    whole = conv_cut.RECIPES["mobilenet_table2_baseline"].options
+    with torch.no_grad():
+        assert conv_cut.trunk_of(whole, NONE).eval()(torch.rand(1, 3, 224, 224)).shape == (1, 1024, 7, 7)
