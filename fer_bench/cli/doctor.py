@@ -19,7 +19,7 @@ def doctor(*, params: ParamsFile = PARAMS, as_json: AsJson = False) -> None:
       fer-bench doctor
       fer-bench doctor --params grids/ferplus_cpu.yaml --json
     """  # noqa: D301 - click's mark for lines that stay as they are
-    rows = [*_software(), *_device(), *_grid(params)]
+    rows = [*_software(), *_device(), *_left_by_dvc(), *_grid(params)]
     if as_json:
         print(json.dumps(rows, indent=1))
         return
@@ -56,6 +56,16 @@ def _device() -> list[dict[str, str]]:
             _row(f"device {index}", torch.cuda.get_device_name(index)) for index in range(torch.cuda.device_count())
         ]
     return [_row("device", "cpu", "no CUDA device found; toy recipes and frozen trunks are meant for this")]
+
+
+def _left_by_dvc() -> list[dict[str, str]]:
+    """Return a row for every file that a DVC killed while it wrote has left empty: DVC then stops at it."""
+    found = {
+        Path(".dvc/tmp/rwlock"): "rm .dvc/tmp/rwlock, while no dvc is running",
+        Path("dvc.lock"): "rm dvc.lock, or git checkout dvc.lock where git has it; dvc repro then looks at all stages",
+    }
+    said = "empty: dvc was killed while it wrote this, and stops here until it is gone"
+    return [_row(str(path), said, fix) for path, fix in found.items() if path.is_file() and not path.stat().st_size]
 
 
 def _grid(params: "ParamsFile") -> list[dict[str, str]]:

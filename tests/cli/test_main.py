@@ -228,6 +228,27 @@ def test_the_version_is_printed(monkeypatch, capsys):
     assert re.fullmatch(r"fer-bench \d+\.\d+\.\d+\n", capsys.readouterr().out)
 
 
+@pytest.mark.parametrize("name", [".dvc/tmp/rwlock", "dvc.lock"])
+def test_doctor_names_what_a_killed_dvc_left_and_following_it_lets_dvc_run(grid_folder, name):
+    def repro():
+        environment = os.environ | {"DVC_NO_ANALYTICS": "1"}
+        return subprocess.run(
+            [sys.executable, "-m", "dvc", "repro"], capture_output=True, env=environment, check=False
+        ).returncode
+
+    (grid_folder / "dvc.yaml").write_text("stages:\n  a:\n    cmd: echo a > out\n    outs: [out]\n")
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], check=True)
+    assert repro() == 0
+    (grid_folder / name).write_bytes(b"")
+    assert repro() != 0
+    rows = {row["what"]: row for row in json.loads(runner.invoke(app, ["doctor", "--json"]).stdout)}
+    command, _, _ = rows[name]["fix"].partition(",")
+    subprocess.run(command.split(), check=True)
+    assert repro() == 0
+    rows = {row["what"]: row for row in json.loads(runner.invoke(app, ["doctor", "--json"]).stdout)}
+    assert name not in rows
+
+
 def test_doctor_says_what_is_missing(grid_folder):
     found = runner.invoke(app, ["doctor", "--json"])
     assert found.exit_code == 0, found.output
