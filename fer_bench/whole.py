@@ -19,10 +19,11 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
+from typing import BinaryIO
 
 from fer_bench.errors import FerBenchError
 
-_READY = ".fer-bench-ready"
+_NEW, _OLD, _READY = ".fer-bench-new", ".fer-bench-old", ".fer-bench-ready"
 _ENTIRE = ".entire"  # in what is ready: the folders that are replaced as wholes
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
@@ -116,15 +117,34 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         FerBenchError: If a folder stands there, or another process is writing it.
     """
+    with alone(path, doing=f"writing {path}"), writing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file that takes its place if the block ends well, and vanishes if not; the caller holds the place.
+
+    Raises:
+        FerBenchError: If a folder stands there.
+    """
     new, _ = _beside(path)
-    with alone(path, doing=f"writing {path}"):
-        try:
-            new.write_bytes(content)
-            _check_kind(new, path)
-            put(new, path)
-        except BaseException:
-            new.unlink(missing_ok=True)
-            raise
+    _check_kind(new, path)
+    try:
+        with new.open("wb") as file:
+            yield file
+        put(new, path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def clear(folder: Path) -> None:
+    """Remove what stopped calls have left unfinished in a folder."""
+    for left in folder.glob(f".*{_NEW}"):
+        place = left.with_name(left.name.removeprefix(".").removesuffix(_NEW))
+        with suppress(FerBenchError), alone(place, doing="clearing up"):  # or it is being written
+            _remove(left)
 
 
 def _replacing(folder: Path) -> Iterator[Path]:
@@ -245,8 +265,8 @@ def make_durable(folder: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a folder, or a link to one and not what it links to; nothing where there is nothing."""
-    if path.is_symlink():
+    """Remove a file or a folder; of a link, not what it links to; nothing where there is nothing."""
+    if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.exists():
         shutil.rmtree(path)
@@ -254,8 +274,7 @@ def _remove(path: Path) -> None:
 
 def _beside(folder: Path) -> tuple[Path, Path]:
     """Return the places of what becomes a folder and of what was one; DVC and git are told to ignore both."""
-    new, old = (folder.with_name(f".{folder.name}.fer-bench-{word}") for word in ("new", "old"))
-    return new, old
+    return folder.with_name(f".{folder.name}{_NEW}"), folder.with_name(f".{folder.name}{_OLD}")
 
 
 def _ready(place: Path) -> Path:

@@ -2,10 +2,12 @@
 
 They are kept in half precision under ``.fer-bench/features``, named by a digest of what they were computed from
 (weights, pictures, size, and what the trunk makes of a fixed probe), and shared by all runs where these are the same.
-The folder may be deleted at any time.
+A file ends with a digest of its name and of what is before it; one that is not as it was stored is made again. The
+folder may be deleted at any time.
 """
 
 import hashlib
+import io
 import os
 from collections.abc import Sequence
 from importlib import metadata
@@ -16,10 +18,13 @@ import torch
 from rich.progress import track
 from torch import nn
 
+from fer_bench import whole
 from fer_bench.method import Training
 from fer_bench.training import pictures
+from fer_bench.training.progress import say
 
 FOLDER = Path(".fer-bench/features")
+_CHUNK_BYTES = 2**24
 _BATCH = 16  # larger batches leave the processor's caches: half as fast
 
 
@@ -85,9 +90,32 @@ def stored(
     for row in rows:
         key.update(images[row].tobytes())
     path = FOLDER / f"{key.hexdigest()[:32]}.npy"
-    if not path.exists():
-        _compute(trunk, images, rows, path, side=side, mirrored=mirrored, device=device)
-    features: np.ndarray = np.load(path, mmap_mode="r")
+    with whole.alone(path, doing="computing features", wait=True):  # another run may want the same
+        found = _read(path)
+        if found is None:
+            if path.exists():
+                say(f"{path} is not as it was stored; it is made again")
+            whole.clear(FOLDER)
+            _compute(trunk, images, rows, path, side=side, mirrored=mirrored, device=device)
+            found = _read(path)
+    assert found is not None  # noqa: S101 - for the type checker; it has just been written
+    return found
+
+
+def _read(path: Path) -> np.ndarray | None:
+    """Return stored features; None where there are none, or not those that were stored under this name."""
+    digest = hashlib.sha256(path.name.encode())
+    try:
+        with path.open("rb") as file:
+            left = path.stat().st_size - digest.digest_size
+            while left > 0 and (chunk := file.read(min(left, _CHUNK_BYTES))):
+                digest.update(chunk)
+                left -= len(chunk)
+            if left != 0 or file.read() != digest.digest():
+                return None
+        features: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError):
+        return None
     return features
 
 
@@ -102,21 +130,25 @@ def _compute(
     mirrored: bool,
     device: torch.device,
 ) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.part")  # two runs may compute the same; the last rename wins
     trunk = _ready(trunk, device)
-    target: np.memmap | None = None
     said = f"features of {len(rows)} {'mirrored ' if mirrored else ''}pictures"
-    for start in track(range(0, len(rows), _BATCH), description=said, disable=not os.isatty(2)):
-        chosen = rows[start : start + _BATCH]
-        found = _features_of(trunk, images[chosen], side=side, mirrored=mirrored, device=device)
-        if target is None:
-            shape = (len(rows), *found.shape[1:])
-            target = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
-        target[start : start + len(chosen)] = found
-    if target is not None:
-        target.flush()
-    partial.replace(path)
+    digest = hashlib.sha256(path.name.encode())
+    with whole.writing(path) as file:
+        for start in track(range(0, len(rows), _BATCH), description=said, disable=not os.isatty(2)):
+            chosen = rows[start : start + _BATCH]
+            found = _features_of(trunk, images[chosen], side=side, mirrored=mirrored, device=device)
+            content = found.tobytes() if start else _head(len(rows), found) + found.tobytes()
+            digest.update(content)
+            file.write(content)
+        file.write(digest.digest())
+
+
+def _head(n: int, first: np.ndarray) -> bytes:
+    """Return what stands before the numbers in a file of numpy's."""
+    head = io.BytesIO()
+    shape = (n, *first.shape[1:])
+    np.lib.format.write_array_header_1_0(head, {"descr": first.dtype.str, "fortran_order": False, "shape": shape})
+    return head.getvalue()
 
 
 def _ready(trunk: nn.Module, device: torch.device) -> nn.Module:

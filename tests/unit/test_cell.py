@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import get_args
 
@@ -216,6 +217,59 @@ def test_features_are_computed_once_for_the_same_trunk_and_pictures(cell):
     assert len(before) == 4  # train, train mirrored, val, test
     gradient.train(with_phases(cell, dataclasses.replace(FROZEN, lr=0.02)), "none")
     assert {path.name: path.stat().st_mtime_ns for path in features.FOLDER.glob("*.npy")} == before
+
+
+def spoil(files, how):
+    """Do to stored features what disks, kills and people do."""
+    first, second = files[:2]
+    content = first.read_bytes()
+    if how == "exchanged":
+        first.write_bytes(second.read_bytes())
+        second.write_bytes(content)
+    elif how == "an array of another kind":
+        np.save(first, np.zeros(3))
+    elif how == "pickled":
+        np.save(first, np.array([{}], dtype=object), allow_pickle=True)
+    elif how == "a dangling link":
+        first.unlink()
+        first.symlink_to("nowhere")
+    elif how == "one bit":
+        first.write_bytes(content[:-100] + bytes([content[-100] ^ 1]) + content[-99:])
+    else:
+        first.write_bytes({"half": content[: len(content) // 2], "empty": b"", "text": b"not an array"}[how])
+
+
+@pytest.mark.parametrize("how", [
+    "half", "empty", "text", "exchanged", "an array of another kind", "pickled", "a dangling link", "one bit",
+])  # fmt: skip
+def test_stored_features_that_are_not_as_they_were_stored_are_made_again(cell, capsys, how):
+    expected = gradient.train(with_phases(cell, FROZEN), "none")
+    files = sorted(features.FOLDER.glob("*.npy"))
+    before = [file.read_bytes() for file in files]
+    shutil.rmtree(cells.WORK)
+    spoil(files, how)
+    again = gradient.train(with_phases(cell, FROZEN), "none")
+    assert again.logits["last"].tobytes() == expected.logits["last"].tobytes()
+    assert [file.read_bytes() for file in files] == before
+    if how != "a dangling link":
+        assert f"{files[0]} is not as it was stored; it is made again" in capsys.readouterr().err
+
+
+def test_a_folder_in_the_place_of_stored_features_is_named(cell):
+    gradient.train(with_phases(cell, FROZEN), "none")
+    file = min(features.FOLDER.glob("*.npy"))
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(FerBenchError, match="is a folder; a file is to be written there") as caught:
+        gradient.train(with_phases(cell, FROZEN), "none")
+    assert caught.value.fix == f"move {file} away"
+
+
+def test_features_that_a_stopped_run_left_half_written_go(cell):
+    (features.FOLDER).mkdir(parents=True)
+    (features.FOLDER / ".abc.npy.fer-bench-new").write_bytes(b"half")
+    gradient.train(with_phases(cell, FROZEN), "none")
+    assert {path.suffix for path in features.FOLDER.iterdir()} == {".npy"}
 
 
 def digest(trunk, **changes):
