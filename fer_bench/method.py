@@ -564,9 +564,9 @@ class Method:
             ``fer-bench explain``; absent: nothing that could be shown.
         loss: ``(model, batch) -> scalar tensor``; absent: cross-entropy.
         build_loss: Instead of ``loss``, where it is not such a plain function.
-        from_official: Takes what ``torch.load`` returns of a released checkpoint and returns the state dict of the
-            network that ``build`` returns for the recipe of the released code, logits in the order of
-            ``expressions.py``; absent: no code was released. ``fer_bench.training.official`` reads and loads.
+        from_official: Takes what a released checkpoint holds, as ``fer_bench.training.weight_files`` reads it, and
+            returns the state dict of the network that ``build`` returns for the recipe of the released code, logits in
+            the order of ``expressions.py``; absent: none is read. ``fer_bench.training.official`` reads and loads.
         files: ``(options, weights) -> paths``: what ``build`` reads beside the file of ``weights``; the harness digests
             them, and records them with it.
         depth: ``(options, name) -> layer`` of a weight of the network that ``build`` returns, by its name there

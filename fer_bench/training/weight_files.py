@@ -11,6 +11,7 @@ import pickletools
 import re
 import warnings
 import zipfile
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -39,6 +40,8 @@ _N_HEAD = 512  # bytes that are looked at to say what a file is
 _N_SMALLEST = 5  # bytes; no format is shorter
 _N_PICKLES = 5  # in a file of PyTorch's before 1.6: magic number, version, machine, content, storages
 _SHOWN = 3  # names in an error
+_OWN = ("torch.", "collections.OrderedDict", "_codecs.")  # what PyTorch itself writes
+_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # PyTorch's before 1.6
 _OPTIMIZER = {"state", "param_groups"}
 _SAVE = "torch.save(model.state_dict(), …)"
 _AGAIN = "copy or download the file again"
@@ -58,6 +61,14 @@ class Skipped:
         """Do nothing with it."""
 
 
+class SkippedTable:
+    """What stands for a table of a kind of its own, which is read as a plain one."""
+
+    def __new__(cls, *_args: object, **_options: object) -> "OrderedDict[Any, Any]":  # type: ignore[misc]
+        """Take anything, and return a plain table."""
+        return OrderedDict()
+
+
 def read(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
     """Read a file of weights: tables, tensors, numbers and text; all else as :class:`Skipped`.
 
@@ -68,17 +79,12 @@ def read(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
         FerBenchError: If there is none, or it is something else, named as far as it can be told.
     """
     try:
-        if _is_safetensors(head(path)):
+        start = head(path)
+        if _is_safetensors(start):
             import safetensors.torch
 
             return safetensors.torch.load_file(path)
-        return _load(path)
-    except pickle.UnpicklingError as error:
-        raise FerBenchError(
-            f"{path}: holds objects that cannot be passed over and are not made, because that would run their code "
-            f"({_first_line(error)})",
-            fix=f"where you trust the file, load it in a process of its own and save its weights: {_SAVE}",
-        ) from None
+        return _load(path, start)
     except FerBenchError:
         raise
     except Exception as error:  # noqa: BLE001 - damaged files end in whatever error the damage leads to
@@ -210,11 +216,35 @@ def _is_safetensors(head: bytes) -> bool:
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100_000_000  # the format's own bound
 
 
-def _load(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
+def _load(path: Path, start: bytes) -> Any:  # noqa: ANN401 - whatever the file holds
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             _check_archive(path, archive.namelist())
-    skipped: list[Any] = [(type("Skipped", (Skipped,), {"stands_for": name}), name) for name in _globals(path)]
+    elif start[:1] == b"\x80" and not start.startswith(_MAGIC):
+        arrays = "{name: torch.from_numpy(array) for name, array in pickle.load(…, encoding='latin1').items()}"
+        raise FerBenchError(
+            f"{path}: is a pickle that PyTorch did not write; it is not read, because that would run its code",
+            fix=f"where you trust it, and it has NumPy's arrays by name: torch.save({arrays}, …)",
+        )
+    reason = ""
+    names = _globals(path)
+    for stand_in in (Skipped, SkippedTable):  # the first takes any state, the second any entries
+        try:
+            return _load_with(path, names, stand_in)
+        except pickle.UnpicklingError as error:
+            said = str(error).partition("WeightsUnpickler error:")[2].strip()  # before it is advice to run code
+            reason = said.partition("\n")[0].partition(". Please use")[0]
+    objects = [name for name in sorted(names) if not name.startswith(_OWN)]
+    raise FerBenchError(
+        f"{path}: holds what cannot be passed over and is not made, because that would run its code: "
+        f"{_named([*objects, reason])}",
+        fix=_trusted(),
+    )
+
+
+def _load_with(path: Path, names: set[str], stand_in: type) -> Any:  # noqa: ANN401 - whatever the file holds
+    kinds = {name: Skipped if name.startswith("numpy.") else stand_in for name in names}
+    skipped: list[Any] = [(type(kind.__name__, (kind,), {"stands_for": name}), name) for name, kind in kinds.items()]
     with warnings.catch_warnings(), torch.serialization.safe_globals(skipped):
         # of torch, on what is refused by name where it matters
         warnings.filterwarnings("ignore", "Detected pickle protocol|Validating sparse tensor", UserWarning)

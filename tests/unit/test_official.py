@@ -219,6 +219,7 @@ def put(bad, path):
         path.symlink_to("params.yaml" if "text" in bad else "nothing")
 
 
+@pytest.mark.slow
 def test_no_bad_checkpoint_or_file_of_weights_ends_in_a_traceback(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     prepare(n_train=20, n_val=10, n_test=7)

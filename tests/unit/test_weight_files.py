@@ -1,9 +1,11 @@
 """Files of weights: in whatever table they lie, without running code, and named where they are none."""
 
 import argparse
+import collections
 import contextlib
 import os
 import pickle
+import sys
 import zipfile
 
 import numpy as np
@@ -96,6 +98,46 @@ def test_the_first_of_several_known_names_is_taken_and_unknown_ones_are_asked_ab
     assert "['teacher']" in raised.value.fix
 
 
+class Settings(dict):
+    """A table of a kind of its own, with attributes."""
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_tables_of_kinds_of_their_own_are_read_as_plain_ones(tmp_path, legacy):
+    settings = Settings(lr=0.1)
+    settings.path = "here"
+    lists = collections.defaultdict(list, {"loss": [1.0]})
+    for state in (STATE, Settings(STATE)):
+        torch.save(
+            {"state_dict": state, "settings": settings, "lists": lists, "acc": np.float64(1)}, tmp_path / "w.pth",
+            _use_new_zipfile_serialization=not legacy,
+        )  # fmt: skip
+        assert same(read(tmp_path / "w.pth"))
+
+
+def test_what_cannot_be_passed_over_is_named_without_advice_to_run_it(tmp_path):
+    class List(list):
+        """Of a kind of its own."""
+
+    List.__qualname__, List.__module__ = "Names", __name__
+    sys.modules[__name__].Names = List
+    torch.save({"state_dict": STATE, "names": List(["a"])}, tmp_path / "w.pth")
+    error = refused(tmp_path / "w.pth")
+    assert f"would run its code: {__name__}.Names" in error.problem
+    assert "weights_only" not in str(error)
+    torch.save(STATE, tmp_path / "w.pth", pickle_protocol=4)
+    assert "Unsupported operand" in refused(tmp_path / "w.pth").problem
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_a_pickle_of_arrays_is_named_with_how_to_turn_it_into_weights(tmp_path, protocol):
+    with (tmp_path / "w.pkl").open("wb") as file:
+        pickle.dump({"conv.bias": np.ones(2)}, file, protocol=protocol)
+    error = refused(tmp_path / "w.pkl")
+    assert "pickle that PyTorch did not write" in error.problem
+    assert "torch.from_numpy" in error.fix
+
+
 def test_nothing_in_a_file_is_run(tmp_path, capfd):
     mark = tmp_path / "run"
     for legacy in (False, True):
@@ -104,7 +146,7 @@ def test_nothing_in_a_file_is_run(tmp_path, capfd):
             _use_new_zipfile_serialization=not legacy,
         )  # fmt: skip
         error = refused(tmp_path / "w.pth")
-        assert "would run their code" in error.problem
+        assert "would run its code" in error.problem
         assert "torch.save(model.state_dict()" in error.fix
     with (tmp_path / "p.pth").open("wb") as file:
         pickle.dump({"a": Print()}, file, protocol=2)
@@ -170,7 +212,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:62fc\nsize 122022
         (b"", "has 0 bytes", "download"),
         (b"\x80", "has 1 bytes", "download"),
         (b"\x80\x02.\n", "has 4 bytes", "download"),
-        (b"\x80\x02K\x01.", "unreadable", "download"),
+        (b"\x80\x02K\x01.", "pickle that PyTorch did not write", "torch.from_numpy"),
         (b"PK\x03\x04" + bytes(100), "unreadable", "download"),
         (bytes(1000), "unreadable", "download"),
     ],
