@@ -5,6 +5,7 @@ SHELL := /bin/bash
 # the first Python here that fer-bench supports
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+SERIES := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 VENV ?= .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -18,16 +19,17 @@ FAST := not slow and not gpu and not data
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.installed: requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 to 3.13 found"; echo "  fix: install one, or make PYTHON=path/to/python"; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+# an environment of another Python is made anew
+$(VENV)/.installed-$(SERIES): requirements.lock pyproject.toml
+	@test -n "$(SERIES)" || { echo "error: no Python 3.11 to 3.13 found"; echo "  fix: install one, or make PYTHON=path/to/python"; exit 2; }
+	$(PYTHON) -m venv $(if $(filter-out $@,$(wildcard $(VENV)/.installed-*)),--clear) $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@# mmengine's yapf writes a cache at its first import, which a second process that starts with it would read half
 	@$(BIN)/python -c "import mmengine"
 	@touch $@
 
-install: $(VENV)/.installed  ## make the environment in .venv from requirements.lock
+install: $(VENV)/.installed-$(SERIES)  ## make the environment in .venv from requirements.lock
 
 repro: install  ## run the pipeline of params.yaml to the finished report
 	dvc repro
