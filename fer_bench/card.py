@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from fer_bench import params, registry
+from fer_bench import given, params, registry
 from fer_bench.errors import FerBenchError
 from fer_bench.params import Section
 
@@ -55,7 +55,7 @@ class PublishedProtocol(Section, frozen=True, kw_only=True):
     n_classes: int
     label_rule: str = "unknown"
     selection: Literal["last", "best_on_val", "best_on_test", "unknown"] = "unknown"
-    n_test: int | None = None
+    n_test: params.Count | None = None
     seeds: int | None = None
     notes: str = ""
 
@@ -258,7 +258,8 @@ def read(name: str) -> Card:
             does not name, or a title that does not say that the method is an approximation.
     """
     path = registry.path_of("cards", name)
-    return parse(path.read_text(encoding="utf-8"), where=f"baselines/{path.name}")
+    text = given.text(path, missing=f"no file {path}", fix="a card is a YAML file in baselines/")
+    return parse(text, where=f"baselines/{path.name}")
 
 
 def approximations(grid: params.Params) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from fer_bench import registry, whole, yaml12
+from fer_bench import given, registry, whole, yaml12
 from fer_bench.errors import FerBenchError
 
 PARAMS = Path("params.yaml")
@@ -21,6 +21,7 @@ NAME = "[a-z][a-z0-9_]{0,63}"
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]  # what a column of whole numbers holds
+Threads = Annotated[int, msgspec.Meta(ge=1, le=1024)]  # of a hundred thousand, libraries die without a word
 Name = Annotated[str, msgspec.Meta(pattern=rf"\A{NAME}\Z")]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 
@@ -84,7 +85,7 @@ class Run(Section, frozen=True, kw_only=True):
     train_share: Share = 1.0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "amp"] = "auto"
-    threads: Count = 1
+    threads: Threads = 1
 
 
 class Score(Section, frozen=True, kw_only=True):
@@ -102,7 +103,7 @@ class Score(Section, frozen=True, kw_only=True):
 
     metrics: list[Name]
     level: Annotated[float, msgspec.Meta(gt=0.5, lt=1)] = 0.95
-    n_resamples: Annotated[int, msgspec.Meta(ge=100)] = 10_000
+    n_resamples: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 10_000
     seed: Seed = 0
     one_run: Literal["percentile", "bca"] = "percentile"
     over_seeds: Literal["two_way", "crossed"] = "two_way"
@@ -184,12 +185,9 @@ def read(path: Path = PARAMS) -> Params:
         FerBenchError: If it is missing, is not YAML, has a misspelt key or one twice, a wrong type, a name that does
             not exist, or an empty list or one with a repeated entry.
     """
-    try:
-        params: Params = from_yaml(path.read_text(encoding="utf-8"), Params, where=str(path))
-    except FileNotFoundError:
-        raise FerBenchError(
-            f"no file {path} here", fix="run fer-bench in the project's folder, or name a grid's file with --params"
-        ) from None
+    fix = "run fer-bench in the project's folder, or name a grid's file with --params"
+    text = given.text(path, missing=f"no file {path} here", fix=fix)
+    params: Params = from_yaml(text, Params, where=str(path))
     _check_names(params, path)
     whole.finish(params.results)  # so that no verb reads a mixture of what another one replaced and was to write
     return params

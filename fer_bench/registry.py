@@ -8,6 +8,7 @@ with ``_`` are private.
 import difflib
 import importlib
 import importlib.util
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +91,15 @@ def load(kind: str, name: str) -> Any:  # noqa: ANN401 - what it is depends on t
         name: The file's stem.
 
     Raises:
-        FerBenchError: If there is no such file, or it defines nothing under its kind's name.
+        FerBenchError: If there is no such file, it cannot be imported, or it defines nothing under its kind's name.
     """
     file = path_of(kind, name)
-    module = importlib.import_module(f"{KINDS[kind][0]}.{name}")
+    try:
+        module = importlib.import_module(f"{KINDS[kind][0]}.{name}")
+    except FerBenchError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a file that somebody is writing may raise
+        raise FerBenchError(_not_imported(file, error), fix=f"mend it; to see more: python {file}") from None
     singular = kind.removesuffix("s")
     try:
         return getattr(module, singular)
@@ -101,3 +107,15 @@ def load(kind: str, name: str) -> Any:  # noqa: ANN401 - what it is depends on t
         raise FerBenchError(
             f"{file.name} defines no '{singular}'", fix=f"end the file with `{singular} = …`; see CONTRIBUTING.md"
         ) from None
+
+
+def _not_imported(file: Path, error: Exception) -> str:
+    """Say why a file cannot be imported, with the line of it that is to blame."""
+    if isinstance(error, SyntaxError):
+        line, where = error.lineno, Path(str(error.filename))
+    else:
+        own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
+        line, where = (own[-1].lineno if own else None), file
+    said = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
+    place = f"{where}, line {line}" if line else str(where)
+    return f"{place}: it cannot be imported: {type(error).__name__}: {said}"

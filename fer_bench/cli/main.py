@@ -1,5 +1,6 @@
 """``fer-bench``: the program. Verbs stand in files of their own; none imports torch or pandas before it runs."""
 
+import io
 import sys
 
 import typer
@@ -84,6 +85,9 @@ def main() -> None:
 
     A user's error is two lines and exit code 2; what nobody foresaw one line, with the place of a full report, and 1.
     """
+    for stream in (sys.stdout, sys.stderr):  # a letter that the terminal's encoding lacks is printed as its number
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except FerBenchError as error:

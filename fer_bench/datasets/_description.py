@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from fer_bench import params
+from fer_bench import given, params
 from fer_bench.datasets._class_folders import SPELLINGS
 from fer_bench.datasets._files import first_of
 from fer_bench.errors import FerBenchError
@@ -68,15 +68,8 @@ def read(file: Path) -> Description:
     Raises:
         FerBenchError: If it is missing, is not YAML, has a misspelt key or a wrong type, or has both folders and csv.
     """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (FileNotFoundError, NotADirectoryError):
-        raise FerBenchError(
-            f"folder: no file {file}",
-            fix=f"write {FILE} beside the pictures (docs/data.md shows one), or give the file itself as source",
-        ) from None
-    except UnicodeDecodeError as error:
-        raise FerBenchError(f"{file}: not a text file: {error}", fix="save it as UTF-8") from None
+    fix = f"write {FILE} beside the pictures (docs/data.md shows one), or give the file itself as source"
+    text = given.text(file, missing=f"folder: no file {file}", fix=fix)
     found: Description = params.from_yaml(text, Description, where=str(file))
     if (found.folders is None) == (found.csv is None):
         said = "neither folders nor csv" if found.csv is None else "folders and csv"

@@ -4,13 +4,13 @@ The rows of ``fer2013.csv`` are the one stable name of a picture: FERPlus' vote 
 """
 
 import csv
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from fer_bench import given
 from fer_bench.errors import FerBenchError
 
 SIDE_PX = 48
@@ -77,13 +77,11 @@ def _part_number(path: Path) -> tuple[int, str]:
 
 def _read_npz(path: Path) -> Rows:
     fix = "write it anew from fer2013.csv, or take fer2013.csv itself"
-    try:
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-            images, emotion, usage = (file[name] for name in Rows._fields)
-    except KeyError as error:
-        raise FerBenchError(f"{path}: {error.args[0]}; expected images, emotion, usage", fix=fix) from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise FerBenchError(f"{path}: unreadable: {error}", fix=fix) from None
+    held = given.arrays(path, what="rows of FER2013", missing=f"ferplus: no file {path}", fix=fix)
+    absent = [name for name in Rows._fields if name not in held]
+    if absent:
+        raise FerBenchError(f"{path}: no {', '.join(absent)}; expected images, emotion, usage", fix=fix)
+    images, emotion, usage = (held[name] for name in Rows._fields)
     n = len(images)
     if images.dtype != np.uint8 or images.shape != (n, SIDE_PX, SIDE_PX):
         raise FerBenchError(f"{path}: images are {images.dtype} {images.shape}, expected uint8 (n, 48, 48)", fix=fix)
@@ -121,6 +119,7 @@ def _read_csv(path: Path) -> Rows:
 
 def _records(path: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
     """Yield line numbers with emotion, pixels and Usage; columns in any order, blanks around their names allowed."""
+    given.check(path, missing=f"ferplus: no file {path}", fix=GET)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)

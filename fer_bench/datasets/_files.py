@@ -66,6 +66,8 @@ class Folder:
 
         def read(name: str) -> bytes:
             try:
+                if not stat.S_ISREG(self.paths[name].stat().st_mode):  # a pipe would be waited for
+                    raise Refused("no regular file", fix="take it out of the folder")
                 with self.paths[name].open("rb") as file:
                     content = file.read(MAX_BYTES + 1)
             except OSError as error:

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from fer_bench import whole
+from fer_bench import given, whole
 from fer_bench.datasets import SPLITS
 from fer_bench.datasets._store import Prepared
 from fer_bench.errors import FerBenchError
@@ -34,6 +34,7 @@ VERSION = 1
 N_BITS = 63
 """Bits of a perceptual hash that carry something: 8×8 waves without the mean."""
 
+_MOST_BYTES = 2**28  # a hundred times the longest of a release
 _MARK = "# fer-bench fingerprint "
 _SIDE = 32  # of the pictures that are hashed
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as Pillow's mode L
@@ -129,18 +130,16 @@ def read(path: Path) -> Fingerprint:
         FerBenchError: If it is missing, or not a fingerprint of this version.
     """
     fix = "make it: fer-bench data fingerprint DATASET -o FILE"
+    data = given.content(path, missing=f"no fingerprint at {path}", fix=fix, most=_MOST_BYTES)
     try:
-        data = path.read_bytes()
-        text = (lzma.decompress(data) if path.suffix == ".xz" else data).decode("utf-8-sig")
-    except FileNotFoundError:
-        raise FerBenchError(f"no fingerprint at {path}", fix=fix) from None
-    except (lzma.LZMAError, UnicodeDecodeError) as error:
+        text = (_unpacked(data) if path.suffix == ".xz" else data).decode("utf-8-sig")
+    except (lzma.LZMAError, EOFError, ValueError) as error:
         raise FerBenchError(f"{path}: not a fingerprint: {error}", fix=fix) from None
     first, _, rest = text.partition("\n")
     try:
         head = msgspec.json.decode(first.removeprefix(_MARK), type=Head)
         table = pd.read_csv(io.StringIO(rest), dtype="string", keep_default_na=False, na_values=[""])
-    except (msgspec.DecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except (msgspec.DecodeError, RecursionError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise FerBenchError(f"{path}: not a fingerprint: {error}", fix=fix) from None
     if head.version != VERSION:
         raise FerBenchError(f"{path}: a fingerprint of version {head.version}, expected {VERSION}", fix=fix)
@@ -201,3 +200,17 @@ def perceptual_hash(images: Any) -> np.ndarray:  # noqa: ANN401 - an array, or a
 def as_numbers(hashes: "pd.Series[str]") -> np.ndarray:
     """Return hashes, 16 hex digits each, as (n,) uint64."""
     return np.array([int(value, 16) for value in hashes], dtype=np.uint64)
+
+
+def _unpacked(data: bytes) -> bytes:
+    """Unpack a fingerprint, as far as one can be long.
+
+    Raises:
+        ValueError: If it is longer, as one that is made to fill the memory, or cut off.
+    """
+    unpacking = lzma.LZMADecompressor()
+    found = unpacking.decompress(data, max_length=_MOST_BYTES)
+    if not unpacking.eof:
+        message = f"cut off, or more than {_MOST_BYTES} bytes"
+        raise ValueError(message)
+    return found

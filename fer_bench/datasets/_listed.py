@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from fer_bench import given
 from fer_bench.datasets import SPLITS, _files
 from fer_bench.datasets._class_folders import class_folders
 from fer_bench.datasets._description import Csv, Labels, Split, not_understood
@@ -59,14 +60,14 @@ def in_folders(file: Path, folders: Mapping[Split, str], files: _files.Folder, l
             :func:`~fer_bench.datasets._class_folders.class_folders` refuses.
     """
     by_split: dict[Split, tuple[str, dict[str, list[str]]]] = {}
-    for split, given in folders.items():
-        path = _relative(f"{file}, folders.{split}", given)
+    for split, folder in folders.items():
+        path = _relative(f"{file}, folders.{split}", folder)
         prefix = f"{path}/" if path else ""
         inside = [name.removeprefix(prefix) for name in files.names if name.startswith(prefix)]
         classes = class_folders(inside, str(file.parent / path))
         if not classes:
             raise FerBenchError(
-                f"{file}: folders.{split} is {given}, where there are no class folders with pictures",
+                f"{file}: folders.{split} is {folder}, where there are no class folders with pictures",
                 fix=f"name the folder that holds one folder per expression, below {file.parent}",
             )
         by_split[split] = (prefix, classes)
@@ -128,6 +129,7 @@ def _columns(table: Csv, *, with_split: bool) -> list[str]:
 
 def _rows(path: Path, needed: list[str], may_be_empty: set[str | None]) -> Iterator[_Row]:
     """Yield a table's lines. Blanks around names and cells do not count, nor do empty lines or a byte-order mark."""
+    given.check(path, missing=f"no file {path}", fix="name the table in the description's csv.file")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
@@ -146,8 +148,6 @@ def _rows(path: Path, needed: list[str], may_be_empty: set[str | None]) -> Itera
                         f"{where}: nothing under {', '.join(empty)}", fix="fill the cell, or take out the line"
                     )
                 yield _Row(where, reader.line_num, cells)
-    except (FileNotFoundError, IsADirectoryError):
-        raise FerBenchError(f"no file {path}", fix="name the table in the description's csv.file") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise FerBenchError(f"{path}: not a CSV table: {error}", fix=_AS_CSV) from None
 

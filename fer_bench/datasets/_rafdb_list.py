@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from fer_bench import given
 from fer_bench.datasets._files import first_of
 from fer_bench.datasets._rafdb_counts import CODES, N_OF_SPLIT
 from fer_bench.errors import FerBenchError
@@ -44,12 +45,7 @@ def read(path: Path) -> list[Line]:
         FerBenchError: With file and line, for anything that is not ``NAME CODE`` with a name and a code of the
             release, for a name that stands there twice, and for the compound list.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise FerBenchError(f"rafdb: no file {path}", fix=GET) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise FerBenchError(f"{path}: not a text file: {error}", fix=_AS_RELEASED) from None
+    text = given.text(path, missing=f"rafdb: no file {path}", fix=GET)
     cells = [(number, line.split()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     if not cells:
         raise FerBenchError(f"{path}: no lines", fix=_AS_RELEASED)

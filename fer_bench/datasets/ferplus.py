@@ -30,6 +30,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from fer_bench import given
 from fer_bench.datasets import Dataset, Loaded, Pictures, _ferplus_counts, _ferplus_rules
 from fer_bench.datasets._decode import Form
 from fer_bench.datasets._fer2013 import FOLDERS, GET, PNG_ANEW, SIDE_PX, USAGES, Rows, read_rows
@@ -231,11 +232,10 @@ def _votes_of_label_csv(
 
 def _read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
     """Read a vote table of twelve columns: its first line and the others."""
+    given.check(path, missing=f"ferplus: no file {path}", fix=GET)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = [record for record in csv.reader(file) if record]
-    except FileNotFoundError:
-        raise FerBenchError(f"ferplus: no file {path}", fix=GET) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise FerBenchError(f"{path}: not a CSV table: {error}", fix=GET) from None
     if len(lines) < 2:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from fer_bench.errors import FerBenchError
+from fer_bench import given
 
 _COMMENT = re.compile(r"(?<!\\)%.*")
 _INPUT = re.compile(r"\\(?:input|include)\s*+\{([^}\n]{1,200})\}")
@@ -76,14 +76,7 @@ def _of_file(path: Path, root: Path, seen: set[Path]) -> Iterator[Statement]:
 
 
 def _read(path: Path) -> str:
-    if not path.exists():
-        raise FerBenchError(f"no file {path}", fix="name a .tex file that is there")
-    if not path.is_file():
-        raise FerBenchError(f"{path} is no file", fix="name a .tex file")
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise FerBenchError(f"{path} is not UTF-8 text", fix="save it as UTF-8") from None
+    return given.text(path, missing=f"no file {path}", fix="name a .tex file that is there")
 
 
 def _sentences(path: Path, text: str, lines: list[int], start: int, stop: int) -> Iterator[Statement]:

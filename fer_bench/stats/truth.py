@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from fer_bench import registry
+from fer_bench import given, registry
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import EXPRESSIONS
 from fer_bench.tables import reported, samples
@@ -66,10 +66,13 @@ def prepared(dataset: str, folder: Path = DATA) -> Truth | None:
     if not (place / "samples.csv").exists():
         registry.path_of("datasets", dataset)
         return None
-    try:
-        info = msgspec.json.decode((place / "info.json").read_bytes(), type=_Info)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise FerBenchError(f"{place}/info.json: {error}", fix=f"fer-bench data prepare {dataset}") from None
+    info: _Info = given.json(
+        place / "info.json",
+        _Info,
+        what="what preparing data writes",
+        missing=f"no file {place / 'info.json'}",
+        fix=f"fer-bench data prepare {dataset}",
+    )
     return Truth(dataset, samples.read(place / "samples.csv"), info.n_classes, info.label_rule)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
-from fer_bench import whole
+from fer_bench import given, whole
 from fer_bench.errors import FerBenchError
 
 ColumnType: TypeAlias = Literal["str", "int", "float", "bool"]
@@ -108,13 +108,9 @@ class Schema:
         Raises:
             FerBenchError: If the file is missing, is not CSV, does not pass :meth:`check`, or has text of another form.
         """
-        try:
-            # keep_default_na: a method called "none" is not a missing value
-            table = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
-        except FileNotFoundError:
-            raise FerBenchError(f"no {self.name} at {path}", fix=f"make it: {self.remake}") from None
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-            raise FerBenchError(f"{path}: not a CSV table: {error}", fix=f"make it anew: {self.remake}") from None
+        given.check(path, missing=f"no {self.name} at {path}", fix=f"make it: {self.remake}")
+        # keep_default_na: a method called "none" is not a missing value
+        table = _parsed(path, self.remake, dtype="string", keep_default_na=False, na_values=[""])
         table = self.check(table, where=str(path))
         for name, column in self.columns.items():
             held = table[name].dropna()
@@ -134,6 +130,26 @@ class Schema:
         """
         table = self.check(table, where=self.name)
         whole.write(path, table.to_csv(index=False, float_format="%.9g", lineterminator="\n").encode())
+
+
+def header(path: Path, *, remake: str) -> list[str]:
+    """Return the names of a table's columns, for tables whose columns differ; none where there is no file.
+
+    Raises:
+        FerBenchError: If it is not a CSV table.
+    """
+    if not path.exists():
+        return []
+    given.check(path, missing=f"no file {path}", fix=f"make it anew: {remake}")
+    return [str(name) for name in _parsed(path, remake, nrows=0).columns]
+
+
+def _parsed(path: Path, remake: str, **how: Any) -> pd.DataFrame:  # noqa: ANN401 - as pandas has it
+    try:
+        table: pd.DataFrame = pd.read_csv(path, **how)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
+        raise FerBenchError(f"{path}: not a CSV table: {error}", fix=f"make it anew: {remake}") from None
+    return table
 
 
 def _typed(column: pd.Series, kind: ColumnType) -> pd.Series:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from fer_bench import given
 from fer_bench.errors import FerBenchError
 from fer_bench.tables import _spellings
 
@@ -40,8 +41,9 @@ def decoded(path: Path) -> str:
         FerBenchError: If it cannot be read, or is neither UTF-8 nor UTF-16 with a byte order mark.
     """
     packed = path.name.lower().endswith(".gz")
+    raw = given.content(path, missing=f"no file {path}", fix="name a file of predictions")
     try:
-        raw = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
+        raw = gzip.decompress(raw) if packed else raw
     except (OSError, EOFError, zlib.error) as error:
         raise FerBenchError(f"{path}: it cannot be read: {error}", fix="write it anew") from None
     mark = next((mark for mark in _MARKS if raw.startswith(mark)), None)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fer_bench.errors import FerBenchError
+from fer_bench import given
 from fer_bench.params import Prepare
 
 
@@ -40,12 +40,9 @@ def read(path: Path) -> Audited:
     Raises:
         FerBenchError: If it is not JSON or does not fit.
     """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Audited)
-    except msgspec.DecodeError as error:  # ValidationError is one too
-        raise FerBenchError(
-            f"{path}: not what an audit writes: {error}", fix=f"make it anew: fer-bench data audit {path.stem}"
-        ) from None
+    fix = f"make it anew: fer-bench data audit {path.stem}"
+    found: Audited = given.json(path, Audited, what="what an audit writes", missing=f"no file {path}", fix=fix)
+    return found
 
 
 def read_all(prepare: Mapping[str, Prepare], folder: Path) -> dict[str, Audited]:

@@ -10,7 +10,6 @@ licence says.
 """
 
 import io
-import zipfile
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -18,12 +17,13 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from fer_bench import whole
+from fer_bench import given, whole
 from fer_bench.errors import FerBenchError
 from fer_bench.params import Section
 from fer_bench.tables._schema import Schema, integer, number, text
 
 REMAKE = "fer-bench explain METHOD --dataset DATASET"
+_MAKE = f"make it: {REMAKE}"
 
 features = Schema(
     name="table of features",
@@ -195,12 +195,10 @@ def read_record(path: Path) -> Explained:
     Raises:
         FerBenchError: If it is missing or does not fit.
     """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Explained)
-    except FileNotFoundError:
-        raise FerBenchError(f"no record of features at {path}", fix=f"make it: {REMAKE}") from None
-    except msgspec.DecodeError as error:
-        raise FerBenchError(f"{path}: not a record of features: {error}", fix=f"make it anew: {REMAKE}") from None
+    found: Explained = given.json(
+        path, Explained, what="a record of features", missing=f"no record of features at {path}", fix=_MAKE
+    )
+    return found
 
 
 def read_maps(path: Path) -> Maps:
@@ -209,13 +207,11 @@ def read_maps(path: Path) -> Maps:
     Raises:
         FerBenchError: If they are missing or do not fit.
     """
+    held = given.arrays(path, what="Grad-CAM maps", missing=f"no Grad-CAM maps at {path}", fix=_MAKE)
     try:
-        with np.load(path, allow_pickle=False) as held:
-            found = Maps(**{name: held[name] for name in held.files})
-    except FileNotFoundError:
-        raise FerBenchError(f"no Grad-CAM maps at {path}", fix=f"make them: {REMAKE}") from None
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise FerBenchError(f"{path}: not Grad-CAM maps: {error}", fix=f"make them anew: {REMAKE}") from None
+        found = Maps(**held)
+    except TypeError as error:
+        raise FerBenchError(f"{path}: not Grad-CAM maps: {error}", fix=_MAKE) from None
     sizes = {len(array) for array in found if array is not None}
     if len(sizes) != 1 or found.maps.ndim != 3:
         raise FerBenchError(f"{path}: arrays that do not belong together", fix=f"make them anew: {REMAKE}")

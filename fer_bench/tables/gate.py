@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from fer_bench import whole
+from fer_bench import given, whole
 from fer_bench.errors import FerBenchError
 
 
@@ -51,12 +51,8 @@ def check(path: Path, *, dataset: str, samples_digest: str, pixels_digest: str, 
         FerBenchError: If there is no gate, it is of other data, or it is red and not accepted.
     """
     again = f"fer-bench data audit {dataset}"
-    try:
-        gate = msgspec.json.decode(path.read_bytes(), type=Gate)
-    except FileNotFoundError:
-        raise FerBenchError(f"{dataset} was not audited: no {path}", fix=again) from None
-    except msgspec.DecodeError as error:
-        raise FerBenchError(f"{path}: not what an audit writes: {error}", fix=again) from None
+    missing = f"{dataset} was not audited: no {path}"
+    gate: Gate = given.json(path, Gate, what="what an audit writes", missing=missing, fix=again)
     if (gate.dataset, gate.samples_digest, gate.pixels_digest) != (dataset, samples_digest, pixels_digest):
         raise FerBenchError(f"{path}: other data were audited than those that are prepared now", fix=again)
     if gate.red and not accepted:

@@ -18,7 +18,7 @@ import pandas as pd
 from fer_bench.errors import FerBenchError
 from fer_bench.protocols import SELECTIONS
 from fer_bench.tables._columns import SAMPLE_ID
-from fer_bench.tables._schema import Schema, integer
+from fer_bench.tables._schema import Schema, header, integer
 
 BATCH_SIZES = (8, 16, 32, 64)
 N_SHUFFLES = 3
@@ -88,8 +88,8 @@ def read(path: Path) -> pd.DataFrame:
         FerBenchError: If it is missing, is not CSV, has a column that names no checkpoint and order or one without
             its ``single``, empty cells under ``single``, or repeated ids.
     """
-    header = pd.read_csv(path, nrows=0) if path.exists() else pd.DataFrame(columns=list(_BASE))
-    return _schema(header, where=str(path)).read(path)
+    columns = pd.DataFrame(columns=header(path, remake=REMAKE) or list(_BASE))
+    return _schema(columns, where=str(path)).read(path)
 
 
 def labels_in(table: pd.DataFrame, seed: int, selection: str, order: str) -> np.ndarray:

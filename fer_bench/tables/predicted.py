@@ -14,7 +14,7 @@ import pandas as pd
 from fer_bench.errors import FerBenchError
 from fer_bench.protocols import SELECTIONS
 from fer_bench.tables._columns import SAMPLE_ID, Y_PRED, Y_TRUE
-from fer_bench.tables._schema import Schema
+from fer_bench.tables._schema import Schema, header
 
 _COLUMN = re.compile(rf"(?P<method>[a-z][a-z0-9_]*)/seed(?P<seed>\d+)/(?P<selection>{'|'.join(SELECTIONS)})")
 _BASE = ("sample_id", "y_true")
@@ -63,8 +63,8 @@ def read(path: Path) -> pd.DataFrame:
     Raises:
         FerBenchError: If it is missing, is not CSV, has a column that names no run, empty cells, or repeated ids.
     """
-    header = pd.read_csv(path, nrows=0) if path.exists() else pd.DataFrame(columns=list(_BASE))
-    table = schema(_all_columns(header, where=str(path))).read(path)
+    held = pd.DataFrame(columns=header(path, remake=_REMAKE) or list(_BASE))
+    table = schema(_all_columns(held, where=str(path))).read(path)
     return table.astype(dict.fromkeys(table.columns.drop("sample_id"), int))
 
 

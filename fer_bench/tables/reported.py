@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fer_bench.tables import samples as samples_table
-from fer_bench.tables._schema import Schema, text
+from fer_bench.tables._schema import Schema, header, text
 
 _REMAKE = "fer-bench data audit DATASET"
 
@@ -56,8 +56,7 @@ def read(path: Path) -> pd.DataFrame:
     Raises:
         FerBenchError: If it is missing or does not fit.
     """
-    header = list(pd.read_csv(path, nrows=0).columns) if path.exists() else []
-    return schema(samples_table.vote_columns(header)).read(path)
+    return schema(samples_table.vote_columns(header(path, remake=_REMAKE))).read(path)
 
 
 def subjects(table: pd.DataFrame, sample_ids: list[str]) -> np.ndarray | None:

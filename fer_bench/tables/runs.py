@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fer_bench import params, whole
+from fer_bench import given, params, whole
 from fer_bench.errors import FerBenchError
 from fer_bench.params import Section
 from fer_bench.tables._columns import DATASET, LABEL_RULE, METHOD, OLDER, SEED
@@ -118,12 +118,8 @@ def read_record(path: Path) -> RunRecord:
     Raises:
         FerBenchError: If it is missing or does not fit.
     """
-    try:
-        data = msgspec.json.decode(path.read_bytes())
-    except FileNotFoundError:
-        raise FerBenchError(f"no run record at {path}", fix=f"carry the run out: {_RUN}") from None
-    except msgspec.DecodeError as error:
-        raise FerBenchError(f"{path}: not JSON: {error}", fix=f"carry the run out again: {_RUN}") from None
+    fix = f"carry the run out: {_RUN}"
+    data = given.json(path, dict, what="a run's record", missing=f"no run record at {path}", fix=fix)
     record: RunRecord = params.convert(data, RunRecord, where=str(path))
     return record
 

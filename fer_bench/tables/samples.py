@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_bench.tables._schema import Schema, integer, text
+from fer_bench.tables._schema import Schema, header, integer, text
+
+_REMAKE = "fer-bench data prepare DATASET"
 
 _BASE = {
     "sample_id": text("the data set's own stable name of the picture"),
@@ -32,7 +34,7 @@ def schema(votes: tuple[str, ...] = ()) -> Schema:
         name="samples table",
         columns={**_BASE, **dict.fromkeys(votes, VOTES)},
         key=("sample_id",),
-        remake="fer-bench data prepare DATASET",
+        remake=_REMAKE,
     )
 
 
@@ -47,8 +49,7 @@ def read(path: Path) -> pd.DataFrame:
     Raises:
         FerBenchError: If it is missing or does not fit.
     """
-    header = list(pd.read_csv(path, nrows=0).columns) if path.exists() else []
-    return schema(vote_columns(header)).read(path)
+    return schema(vote_columns(header(path, remake=_REMAKE))).read(path)
 
 
 def digest(image: np.ndarray) -> str:

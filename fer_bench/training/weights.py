@@ -1,8 +1,6 @@
 """Initial weights of trunks: none, timm's download, or a file. What was asked for is what is used, or an error."""
 
 import sys
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ import numpy as np
 import timm
 from torch import nn
 
+from fer_bench import given
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Weights
 from fer_bench.training import weight_files
@@ -104,16 +103,10 @@ def keras_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises:
         FerBenchError: If the file is not such an archive.
     """
-    try:
-        if path.suffix != ".npz":
-            raise ValueError(path.suffix)  # noqa: TRY301 - one message for all that is not an archive
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile):
-        raise FerBenchError(
-            f"{path}: not an archive of arrays (.npz)",
-            fix="give the .npz that holds Keras' weights under Keras' names, e.g. conv_dw_9/depthwise_kernel",
-        ) from None
+    fix = "give the .npz that holds Keras' weights under Keras' names, e.g. conv_dw_9/depthwise_kernel"
+    if path.suffix != ".npz":
+        raise FerBenchError(f"{path}: not an archive of arrays (.npz)", fix=fix)
+    arrays = given.arrays(path, what="an archive of arrays (.npz)", missing=f"no file {path}", fix=fix)
     odd = [name for name, array in arrays.items() if array.dtype.kind not in "fiu" or np.isnan(array).any()]
     if odd:
         raise FerBenchError(

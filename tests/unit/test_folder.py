@@ -274,7 +274,7 @@ def new_file(name, content=b"1"):
         (describing("faces_may_be_shown: true", "faces_may_be_shown: maybe"), "faces_may_be_shown", "give the value"),
         (describing("  test: pictures/test", "  tests: pictures/test"), "folders", "give the value"),
         (describing("title: Drawn", "title: [Drawn"), "not valid YAML", "mend the line"),
-        (new_file("dataset.yaml", b"title: \xff"), "not a text file", "UTF-8"),
+        (new_file("dataset.yaml", b"title: \xff"), "not UTF-8: byte 0xff in line 1", "UTF-8"),
         (both, "it has folders and csv", "keep one"),
         (lambda toy: describe(toy, ABOUT), "it has neither folders nor csv", "keep one"),
         (describing("pictures/test", "../test"), "folders.test: ../test leads out", "relative"),

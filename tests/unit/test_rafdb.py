@@ -316,7 +316,7 @@ RELEASED = "as it was released"
         (line("../train_00003.jpg 3"), "'../train_00003.jpg' is no name of the release", RELEASED),
         (line("train_00002.jpg 3"), "line 3: train_00002.jpg stands in line 2 too", RELEASED),
         (list_of(b""), "no lines", RELEASED),
-        (list_of(b"train_00001.jpg 5\xff\xfe"), "not a text file", RELEASED),
+        (list_of(b"train_00001.jpg 5\xff\xfe"), "not UTF-8: byte 0xff in line 1", "CP1252"),
         (compound_names, "compound part", "basic part"),
         (compound_codes, "compound part", "basic part"),
         (remove_pictures, "neither", "ask RAF-DB's authors"),
