@@ -32,6 +32,7 @@ $(VENV)/.installed-$(SERIES): requirements.lock pyproject.toml
 install: $(VENV)/.installed-$(SERIES)  ## make the environment in .venv from requirements.lock
 
 repro: install  ## run the pipeline of params.yaml to the finished report
+	@fer-bench doctor >/dev/null
 	dvc repro
 	@echo "report: results/$$(sed -n 's/^grid: *\([a-z0-9_]*\).*/\1/p' params.yaml)/report.html"
 

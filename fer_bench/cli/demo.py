@@ -91,8 +91,7 @@ def _carry_out(grid: Params) -> None:
     for dataset in grid.prepare:
         data.prepare(dataset)
         data.audit(dataset)
-    for method in grid.methods:
-        sources.sources(method)
+    sources.sources()
     cells = [(dataset, method) for dataset in grid.prepare for method in grid.methods]
     for dataset, method in cells:
         for seed in grid.run.seeds:

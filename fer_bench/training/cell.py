@@ -133,6 +133,55 @@ class Outcome:
     weights: dict[int, bytes] = dataclasses.field(default_factory=dict)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Entry:
+    """An entry of a grid's methods, resolved; attributes as a :class:`Cell`'s."""
+
+    method_name: str
+    method_file: str
+    method: Method
+    recipe_name: str
+    recipe: Recipe
+    weights: Weights
+    weights_name: str
+
+
+def entry_of(params: Params, name: str) -> Entry:
+    """Look up what an entry asks for.
+
+    Raises:
+        FerBenchError: For a method, recipe or option that is not there, or weights that cannot be had as asked.
+    """
+    choice, file = params.methods[name], params.method_of(name)
+    method: Method = registry.load("methods", file)
+    if choice.recipe not in method.recipes:
+        raise FerBenchError(
+            f"methods.{name}.recipe: unknown recipe '{choice.recipe}'; there are: {', '.join(method.recipes)}",
+            fix=f"one of these; `fer-bench describe method {file}` says what they are",
+        )
+    recipe = with_options(method.recipes[choice.recipe], choice.options, where=f"methods.{name}.options")
+    weights, weights_name = weights_of(name, method, recipe, choice.weights)
+    return Entry(
+        method_name=name,
+        method_file=file,
+        method=method,
+        recipe_name=choice.recipe,
+        recipe=recipe,
+        weights=weights,
+        weights_name=weights_name,
+    )
+
+
+def files_of(params: Params, name: str) -> dict[Path, str]:
+    """Return the files of weights that an entry reads, each with its SHA-256, the trunk's first.
+
+    Raises:
+        FerBenchError: As :func:`entry_of` and :func:`loaded`.
+    """
+    found = entry_of(params, name)
+    return {path: provenance.sha256_of_file(path) for path in loaded(found.method, found.recipe, found.weights)}
+
+
 def resolve(params: Params, *, dataset: str, method: str, seed: int) -> Cell:
     """Look everything up that a run needs, and check that it fits together.
 
@@ -142,15 +191,8 @@ def resolve(params: Params, *, dataset: str, method: str, seed: int) -> Cell:
     """
     _check_in_grid("datasets", dataset, "prepare", list(params.prepare))
     _check_in_grid("methods", method, "methods", list(params.methods))
-    choice, file = params.methods[method], params.method_of(method)
-    found: Method = registry.load("methods", file)
-    if choice.recipe not in found.recipes:
-        raise FerBenchError(
-            f"methods.{method}.recipe: unknown recipe '{choice.recipe}'; there are: {', '.join(found.recipes)}",
-            fix=f"one of these; `fer-bench describe method {file}` says what they are",
-        )
-    recipe = with_options(found.recipes[choice.recipe], choice.options, where=f"methods.{method}.options")
-    weights, weights_name = weights_of(method, found, recipe, choice.weights)
+    entry = entry_of(params, method)
+    hold_to_digests(params, method)
     prepared = _store.open_prepared(dataset)
     gate.check(
         gate.path_of(params.results, dataset),
@@ -160,23 +202,15 @@ def resolve(params: Params, *, dataset: str, method: str, seed: int) -> Cell:
         accepted=params.prepare[dataset].accept == "contaminated",
     )
     protocol: Protocol = registry.load("protocols", params.run.protocol)
-    cell = Cell(
+    return Cell(
         dataset=prepared,
-        method_name=method,
-        method_file=file,
-        method=found,
-        recipe_name=choice.recipe,
-        recipe=recipe,
-        weights=weights,
-        weights_name=weights_name,
+        **vars(entry),
         protocol=protocol,
         parts=protocol.parts(prepared.samples, params.run.train_share),
         seed=seed,
         asked=params.run,
         grid=params.grid,
     )
-    _check_digests(method, cell, choice.digests)
-    return cell
 
 
 def loaded(method: Method, recipe: Recipe, weights: Weights) -> tuple[Path, ...]:
@@ -200,21 +234,27 @@ def loaded(method: Method, recipe: Recipe, weights: Weights) -> tuple[Path, ...]
     return paths
 
 
-def _check_digests(entry: str, cell: Cell, expected: Mapping[str, str]) -> None:
-    """Hold the files that a run loads to the digests that ``params.yaml`` gives."""
-    paths = loaded(cell.method, cell.recipe, cell.weights) if expected else ()
+def hold_to_digests(params: Params, name: str) -> None:
+    """Hold the files that an entry reads to the digests that ``params.yaml`` gives; without any, nothing is read.
+
+    Raises:
+        FerBenchError: If a digest is of a file that the entry does not read, or of other bytes; and as
+            :func:`files_of`.
+    """
+    expected = params.methods[name].digests
+    files = files_of(params, name) if expected else {}
     for asked, digest in expected.items():
-        where = f"methods.{entry}.digests"
-        found = [path for path in paths if asked == path.name or Path(asked) == path]
+        where = f"methods.{name}.digests"
+        found = [path for path in files if asked == path.name or Path(asked) == path]
         if not found:
-            there = ", ".join(path.name for path in paths)
+            there = ", ".join(path.name for path in files)
             raise FerBenchError(
                 f"{where} names {asked}, which this run does not load",
                 fix=f"name one that it loads: {there}" if there else f"remove {where}: it loads no file",
             )
-        if cell.files[found[0].name] != digest:
+        if files[found[0]] != digest:
             raise FerBenchError(
-                f"{found[0]}: its SHA-256 is {cell.files[found[0].name]}, {where} expects {digest}",
+                f"{found[0]}: its SHA-256 is {files[found[0]]}, {where} expects {digest}",
                 fix="bring the file that was meant, or, if this one is, give its SHA-256 there",
             )
 

@@ -22,9 +22,10 @@ from mmengine.dist import get_world_size, is_main_process
 from fer_bench import provenance, seeds
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Weights
+from fer_bench.params import Run
 from fer_bench.tables import runs
 from fer_bench.training import cost, features, loop, pictures, processes, rules
-from fer_bench.training.cell import Cell, Outcome
+from fer_bench.training.cell import Cell, Entry, Outcome
 from fer_bench.training.module import RunnerModel, class_weights
 from fer_bench.training.pictures import Part
 
@@ -49,7 +50,7 @@ def train(cell: Cell, launcher: str) -> Outcome | None:
     processes.start(launcher)
     torch.set_num_threads(cell.asked.threads)
     keep_freed_memory()
-    precision = _precision(cell)
+    precision = precision_of(cell.asked)
     start = time.monotonic()
     model = _build(cell)
     parameters = list(model.model.parameters())  # a loss may have weights of its own
@@ -79,20 +80,37 @@ def train(cell: Cell, launcher: str) -> Outcome | None:
     return dataclasses.replace(found, facts=facts, history=fitted.history)
 
 
-def _build(cell: Cell) -> RunnerModel:
-    training = cell.recipe.training
-    assert training is not None and cell.method.build is not None  # noqa: S101, PT018 - Method checks it
-    if cell.parts.select is None and any("val_accuracy" in phase.watched for phase in training.phases):
+def network(entry: Entry | Cell, n_classes: int, *, selects: bool) -> Any:  # noqa: ANN401 - the method's own module
+    """Return an entry's network with its initial weights, drawn from torch's generator as it is.
+
+    Args:
+        entry: The entry, of a method that is trained by gradient descent.
+        n_classes: Number of logits.
+        selects: Whether a part of the data selects.
+
+    Raises:
+        FerBenchError: If the recipe watches a part that selects and there is none, weights do not fit, or the network
+            takes no pictures of the recipe's size.
+    """
+    training = entry.recipe.training
+    assert training is not None and entry.method.build is not None  # noqa: S101, PT018 - Method checks it
+    if not selects and any("val_accuracy" in phase.watched for phase in training.phases):
         raise FerBenchError(
-            f"recipe {cell.recipe_name} stops, or lowers its learning rate, by the accuracy on a part that selects; "
+            f"recipe {entry.recipe_name} stops, or lowers its learning rate, by the accuracy on a part that selects; "
             "this protocol has none",
             fix="set run.protocol to honest, or choose a recipe of fixed length",
         )
-    torch.manual_seed(seeds.derive(cell.seed, "initial weights"))
-    net = cell.method.build(cell.recipe.options, n_classes=cell.n_classes, weights=cell.weights)
+    net = entry.method.build(entry.recipe.options, n_classes=n_classes, weights=entry.weights)
     _check_size(net, training.image_size_px)
+    return net
+
+
+def _build(cell: Cell) -> RunnerModel:
+    training = cell.recipe.training
+    assert training is not None  # noqa: S101 - Method checks it
+    torch.manual_seed(seeds.derive(cell.seed, "initial weights"))
     return RunnerModel(
-        net,
+        network(cell, cell.n_classes, selects=cell.parts.select is not None),
         training,
         weights=[
             class_weights(cell.labels[cell.parts.train], cell.n_classes, phase.class_weights)
@@ -253,16 +271,24 @@ def _key(cell: Cell, facts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _precision(cell: Cell) -> str:
+def precision_of(asked: Run) -> str:
+    """Return ``amp`` or ``fp32``, as the grid asks and the device has it.
+
+    Raises:
+        FerBenchError: If the device or precision asked for is not there.
+    """
     cuda = torch.cuda.is_available()
-    if cell.asked.device == "cuda" and not cuda:
-        raise FerBenchError("run.device is cuda, but torch finds no CUDA device", fix="set run.device to auto or cpu")
-    if cell.asked.precision == "amp" and not cuda:
+    if asked.device == "cuda" and not cuda:
+        raise FerBenchError(
+            "run.device is cuda, but torch finds no CUDA device",
+            fix="`fer-bench doctor` says what the driver and torch have; or set run.device to auto or cpu",
+        )
+    if asked.precision == "amp" and not cuda:
         raise FerBenchError(
             "run.precision is amp, which mmengine has for accelerators only; this run is on the CPU",
             fix="set run.precision to auto or fp32",
         )
-    return "amp" if cuda and cell.asked.precision != "fp32" else "fp32"
+    return "amp" if cuda and asked.precision != "fp32" else "fp32"
 
 
 def keep_freed_memory() -> None:

@@ -249,9 +249,128 @@ def test_doctor_names_what_a_killed_dvc_left_and_following_it_lets_dvc_run(grid_
     assert name not in rows
 
 
-def test_doctor_says_what_is_missing(grid_folder):
+def doctor(expected):
     found = runner.invoke(app, ["doctor", "--json"])
-    assert found.exit_code == 0, found.output
-    rows = {row["what"]: row for row in json.loads(found.stdout)}
+    assert found.exit_code == expected, found.output
+    rows = json.loads(found.stdout)
+    assert any(row["missing"] for row in rows) == bool(expected)
+    return {row["what"]: row for row in rows}, " ".join(found.stderr.split())
+
+
+@pytest.fixture
+def doctors_grid(grid_folder, grid_text):
+    """A working folder; call it with what is replaced in the grid, whose source is there."""
+
+    def write(*changes):
+        text = grid_text.replace("source: ", f"source: {ROOT}/")
+        for before, after in changes:
+            assert before in text
+            text = text.replace(before, after)
+        (grid_folder / "params.yaml").write_text(text)
+        return grid_folder
+
+    return write
+
+
+def test_doctor_finds_nothing_missing_before_the_data_are_prepared(doctors_grid):
+    doctors_grid()
+    rows, said = doctor(0)
     assert rows["synthetic prepared"]["found"] == "no"
     assert "fer-bench data prepare synthetic" in rows["synthetic prepared"]["fix"]
+    assert not said
+
+
+@pytest.mark.parametrize(
+    ("change", "what", "problem", "fix"),
+    [
+        ((f"source: {ROOT}/", "source: nowhere/"), "synthetic source", "(missing)", "set prepare.synthetic.source"),
+        (("seed: 0}", "seeed: 0}"), "prepare.synthetic", "seeed", "did you mean seed?"),
+        (("conv_cut: {recipe: toy}", "conv_cut: {recipe: toi}"), "methods.conv_cut", "recipe 'toi'", "one of these"),
+        (
+            ("conv_cut: {recipe: toy}", "conv_cut: {recipe: toy, options: {layrs: 1}}"),
+            "methods.conv_cut", "no option 'layrs'", "one of: backbone",
+        ),
+        (
+            ("conv_cut: {recipe: toy}", "conv_cut: {recipe: toy, weights: w.pth}"),
+            "methods.conv_cut", "no weights file w.pth", "put it there",
+        ),
+        (("compare:", "comparre:"), "params.yaml", "comparre", "did you mean compare?"),
+    ],
+    ids=["source", "data set's option", "recipe", "option", "weights", "section"],
+)  # fmt: skip
+def test_doctor_ends_with_1_where_the_grid_cannot_be_carried_out(doctors_grid, change, what, problem, fix):
+    doctors_grid(change)
+    rows, said = doctor(1)
+    assert problem in rows[what]["found"]
+    assert fix in rows[what]["fix"]
+    assert f"missing: {what}: " in said
+    assert fix in said
+
+
+def test_doctor_names_the_keys_that_dvc_would_miss(doctors_grid):
+    shutil.copy(ROOT / "dvc.yaml", doctors_grid())
+    rows, _ = doctor(1)
+    assert rows["params.yaml"]["found"] == (
+        "without run.device, run.precision, run.protocol, run.threads, run.train_share, verdict"
+    )
+
+
+def driver_says(folder, text):
+    program = folder / "bin" / "nvidia-smi"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{text}\n")
+    program.chmod(0o755)
+    return f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.fixture
+def no_cuda(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return torch
+
+
+def test_a_grid_for_a_gpu_is_missing_one_where_there_is_none(doctors_grid, no_cuda):
+    doctors_grid(("run: {", "run: {device: cuda, "))
+    rows, _ = doctor(1)
+    assert rows["device"]["missing"]
+    assert rows["device"]["found"] == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("cuda", "visible"), [("12.8", None), (None, None), ("12.8", "")], ids=["old driver", "torch for CPUs", "hidden"]
+)
+def test_doctor_asks_the_driver_where_torch_sees_no_device(doctors_grid, no_cuda, monkeypatch, cuda, visible):
+    folder = doctors_grid(("run: {", "run: {device: cuda, "))
+    monkeypatch.setenv("PATH", driver_says(folder, "echo 'NVIDIA A100-SXM4-40GB, 450.51'"))
+    monkeypatch.setattr(no_cuda.version, "cuda", cuda)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    rows, _ = doctor(1)
+    assert rows["NVIDIA driver"]["found"] == "NVIDIA A100-SXM4-40GB, 450.51"
+    assert "cannot use what the driver has" in rows["device"]["found"]
+    expected = "make install" if cuda is None else "update the driver" if visible is None else "unset it"
+    assert expected in rows["device"]["fix"]
+
+
+def test_a_driver_that_does_not_answer_is_said_to_be_one(doctors_grid, no_cuda, monkeypatch):
+    monkeypatch.setenv("PATH", driver_says(doctors_grid(), "exit 9"))
+    rows, _ = doctor(0)  # the grid asks for no device
+    assert "does not answer" in rows["NVIDIA driver"]["found"]
+
+
+def test_a_device_for_which_torch_has_no_code_is_found_by_computing(doctors_grid, no_cuda, monkeypatch):
+    doctors_grid()
+    monkeypatch.setattr(no_cuda.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(no_cuda.cuda, "get_device_name", lambda _index: "Tesla K80")
+
+    def ones(*_, device):
+        raise RuntimeError(f"CUDA error: no kernel image is available for execution on {device}\nmore")
+
+    monkeypatch.setattr(no_cuda, "ones", ones)
+    rows, _ = doctor(1)
+    assert rows["device 0"]["found"].startswith("Tesla K80: CUDA error: no kernel image is available")
+    assert "install a torch that is built for it" in rows["device 0"]["fix"]

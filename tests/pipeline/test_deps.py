@@ -56,8 +56,8 @@ def needed(stage):
         if kind == "datasets" and stage in OPENS_ONLY:
             continue
         if kind in TEMPLATES:
-            found.add(TEMPLATES[kind])
-        if kind != "methods" or stage in {"run", "batch", "explain"}:
+            found.add("baselines/${key}.py" if (kind, stage) == ("methods", "sources") else TEMPLATES[kind])
+        if kind != "methods" or stage in {"sources", "run", "batch", "explain"}:
             found |= imported(kind)
     if SOURCES in found:  # which of these a run depends on, that file says
         found = {file for file in found if not file.startswith("baselines/")}

@@ -84,6 +84,7 @@ def test_a_missing_file_is_named(tmp_path):
     assert "--params" in caught.value.fix
 
 
+FOR_A_GPU = ["paper", "paper_clip"]
 GRIDS = [ROOT / "params.yaml", *sorted((ROOT / "grids").glob("*.yaml"))]
 
 
@@ -155,3 +156,8 @@ def test_opening_a_grid_finishes_what_a_stopped_verb_had_ready(grid_folder, monk
     params.read()
     assert [(folder / name).read_text() for name in ("runs.csv", "scores.csv")] == ["second", "second"]
     assert sorted(path.name for path in folder.iterdir()) == ["runs.csv", "scores.csv"]
+
+
+@pytest.mark.parametrize("name", FOR_A_GPU)
+def test_a_grid_that_is_meant_for_a_gpu_does_not_start_without_one(name):
+    assert params.read(ROOT / "grids" / f"{name}.yaml").run.device == "cuda"
