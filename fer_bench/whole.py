@@ -182,9 +182,9 @@ def alone(folder: Path, *, doing: str, wait: bool = False) -> Iterator[None]:
         wait: Wait for a process that holds it.
 
     Raises:
-        FerBenchError: If another process holds it, with that process' name.
+        FerBenchError: If another process holds it, with that process' name, or it cannot be there for a file.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    _make(folder.parent)
     path = folder.with_name(f".{folder.name}.fer-bench-lock")
     with _locked(path, wait=wait) as file:
         file.truncate(0)
@@ -194,6 +194,15 @@ def alone(folder: Path, *, doing: str, wait: bool = False) -> Iterator[None]:
             yield
         finally:
             path.unlink(missing_ok=True)  # still held: who waits for this one finds that its name is gone
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        stands = next(path for path in (folder, *folder.parents) if path.is_symlink() or path.is_file())
+        fix = f"move {stands} away, or name another place"
+        raise FerBenchError(f"{stands} is no folder, and {folder} is to be one", fix=fix) from None
 
 
 def _locked(path: Path, *, wait: bool) -> TextIOWrapper:

@@ -524,8 +524,9 @@ def _file(folder: Path, epoch: int) -> Path:
 
 
 def _make(folder: Path) -> None:
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise FerBenchError(f"{folder} is a link or a file; checkpoints need a folder", fix=f"remove it: rm {folder}")
+    for path in (folder.parent, folder):
+        if path.is_symlink() or (path.exists() and not path.is_dir()):
+            raise FerBenchError(f"{path} is a link or a file; checkpoints need a folder", fix=f"remove it: rm {path}")
     folder.mkdir(parents=True, exist_ok=True)
 
 

@@ -390,8 +390,15 @@ def model_of(fitted):
     return model
 
 
+def test_a_folder_in_the_place_of_a_checkpoint_is_named(parts, tmp_path):
+    (tmp_path / "run" / "epoch_0001.pth").mkdir(parents=True)
+    with pytest.raises(FerBenchError, match=r"epoch_0001.pth is a folder; a checkpoint is to stand there"):
+        fit(wrapped(), parts, tmp_path / "run")
+
+
+@pytest.mark.parametrize("of_cell", [False, True])
 @pytest.mark.parametrize("kind", ["link", "dangling link", "file"])
-def test_a_work_folder_that_is_none_is_refused(parts, tmp_path, kind):
+def test_a_work_folder_that_is_none_is_refused(parts, tmp_path, kind, of_cell):
     folder = tmp_path / "run"
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "epoch_0001.pth").write_text("kept")
@@ -400,7 +407,7 @@ def test_a_work_folder_that_is_none_is_refused(parts, tmp_path, kind):
     else:
         folder.symlink_to(tmp_path / ("elsewhere" if kind == "link" else "nowhere"))
     with pytest.raises(FerBenchError, match="is a link or a file") as caught:
-        fit(wrapped(), parts, folder)
+        fit(wrapped(), parts, folder / "content" if of_cell else folder)
     assert caught.value.fix == f"remove it: rm {folder}"
     assert (tmp_path / "elsewhere" / "epoch_0001.pth").read_text() == "kept"
 

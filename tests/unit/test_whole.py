@@ -177,6 +177,16 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, killed_at):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
+@pytest.mark.parametrize("inner", ["", "deep/"])
+@pytest.mark.parametrize("kind", ["file", "dangling link"])
+def test_a_file_where_a_folder_is_needed_is_named(tmp_path, kind, inner):
+    place = tmp_path / "taken"
+    place.symlink_to("nowhere") if kind == "dangling link" else place.write_text("")
+    with pytest.raises(FerBenchError, match=r"taken is no folder, and .* is to be one") as caught:
+        whole.write(place / f"{inner}file", b"")
+    assert f"move {place} away" in caught.value.fix
+
+
 HOLDS = """
 import sys
 from pathlib import Path
