@@ -52,6 +52,8 @@ _PREAMBLE = r"""\documentclass[10pt]{article}
 \setlength{\emergencystretch}{3em}
 \newlength{\pagewidth}\setlength{\pagewidth}{\textwidth}
 \raggedbottom
+% the text's own bullet is a bitmap (Type 3) where cm-super is missing
+\renewcommand{\labelitemi}{\(\bullet\)}
 % a list stays with the sentence that leads to it
 \makeatletter\@beginparpenalty=10000\makeatother
 """

@@ -3,17 +3,22 @@ r"""Plain text for LaTeX: escaped, typeset by any engine, and breakable where na
 import re
 import unicodedata
 
+# signs of mathematics for those that text takes from a font of bitmaps (Type 3) where cm-super is missing: $, †, ‡
 _ESCAPES = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\(\mathdollar\)", "#": r"\#", "_": r"\_", "{": r"\{",
+    "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"''", "–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}",
     "×": r"\(\times\)", "±": r"\(\pm\)", "−": r"\(-\)", "≤": r"\(\leq\)", "≥": r"\(\geq\)", "·": r"\(\cdot\)",
-    "▲": r"\(\bigtriangleup\)", "▼": r"\(\bigtriangledown\)", "†": r"\dag{}", "‡": r"\ddag{}",
+    "▲": r"\(\bigtriangleup\)", "▼": r"\(\bigtriangledown\)", "†": r"\(\dagger\)", "‡": r"\(\ddagger\)",
     "→": r"\(\rightarrow\)", "³": r"\(^{3}\)",
     "µ": r"\(\mu\)", "°": r"\(^{\circ}\)", "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}",
     "ł": r"\l{}", "Ł": r"\L{}", "œ": r"\oe{}", "«": r"\(\ll\)", "»": r"\(\gg\)", "\N{NO-BREAK SPACE}": "~",
 }  # fmt: skip
-_ACCENTS = frozenset(map(chr, (0x300, 0x301, 0x302, 0x303, 0x304, 0x306, 0x307, 0x308, 0x30A, 0x30B, 0x30C, 0x327)))
+_ACCENTS = {
+    "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u", "\u0307": ".",
+    "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0327": "c",
+}  # fmt: skip
+_DOTLESS = {"i": r"\i", "j": r"\j"}
 _BREAKS = frozenset("_:/.-+;=@")  # a line may end behind these
 _LONGEST = 14  # letters in a row without such a place; then a line may end anyway
 _WORD = 24  # words up to this length are kept whole in running text
@@ -63,7 +68,7 @@ def _letter(letter: str) -> str:
         return letter if letter.isprintable() else " "
     base, *marks = list(unicodedata.normalize("NFD", letter))
     if base.isascii() and base.isalpha() and len(marks) == 1 and marks[0] in _ACCENTS:
-        return letter
+        return rf"\{_ACCENTS[marks[0]]}{{{_DOTLESS.get(base, base)}}}"
     return f"[U+{ord(letter):04X}]"
 
 

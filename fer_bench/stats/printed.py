@@ -17,8 +17,8 @@ _ENDINGS: dict[str, Format] = {".txt": "text", ".md": "md", ".tex": "latex", ".c
 _WIDTH = 118
 _NUMBER = r"[+-]?[\d,]+(\.\d+)?( %)?|< 0\.001|.* \[.*\]|[+-]?[\d.]+ to [+-]?[\d.]+|"
 _LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$", "|": r"\textbar{}",
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"$\mathdollar$", "#": r"\#", "_": r"\_", "{": r"\{",
+    "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$", "|": r"\textbar{}",
     "−": "$-$", "–": "--", "×": r"$\times$", "…": r"\ldots{}", '"': "''",
 }  # fmt: skip
 

@@ -205,6 +205,7 @@ def test_the_report_compiles_to_equal_bytes_and_no_line_sticks_out(name, request
     too_high = re.findall(r"Overfull \\vbox.*", log)
     assert max(too_wide, default=0.0) <= 5, log
     assert not too_high
+    assert not re.search(r"\.\d+pk\b", log), "letters drawn as bitmaps"
     first = compile_pdf(folder).read_bytes()
     assert compile_pdf(folder).read_bytes() == first
 
