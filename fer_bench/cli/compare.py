@@ -32,6 +32,10 @@ def compare(
         typer.Argument(help="Predictions: files, or folders with a file per seed. Without any, the grid is compared."),
     ] = None,
     *,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="RESULTS[:METHOD]", help="Committed results to set the files beside."),
+    ] = None,
     params: ParamsFile = params_file.PARAMS,
     baseline: Annotated[str | None, typer.Option(help="Compare every method with this one, not all pairs.")] = None,
     dataset: Annotated[
@@ -63,7 +67,8 @@ def compare(
 
     Without files: all methods of the grid, seeds taken as random; writes comparisons.csv and ranks.csv in results/GRID.
     With two or more files of predictions, from whatever framework (docs/predictions.md), or folders of them: those runs
-    or methods; nothing is written unless --output is given.
+    or methods; nothing is written unless --output is given. With --with: beside methods of committed results, on the
+    samples and by the true labels that stand there.
 
     \b
     Examples:
@@ -78,11 +83,16 @@ def compare(
 
     look = printed.form_of("json" if as_json else form)
     ending = None if output is None else printed.of_ending(output)
+    if beside and not files:
+        raise FerBenchError(
+            "--with is of files, and none is named", fix=f"fer-bench compare mine.csv --with {beside[0]}"
+        )
     grid = None if files else params_file.read(params)
     if grid is None:
         settings = comparing.settings_of_file(params, say=say)
         table, ranked, notes = comparing.compare_files(
             files or [],
+            beside=beside or [],
             settings=settings if margin is None else settings._replace(margin=_margin(margin)),
             metrics=metric,
             baseline=baseline,

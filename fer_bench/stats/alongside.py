@@ -173,11 +173,17 @@ def gathered(methods: dict[Path, list[Path]], opened: dict[Path, Opened], notes:
     """
     first = next(iter(opened.values()))
     told = signature.common(one.signature for one in opened.values())
-    seeds = _seeds(methods, opened, say)
+    single = {path for path, files in methods.items() if len(files) == 1}
+    single = single if len(single) < len(methods) else set()
+    seeds = _seeds({path: files for path, files in methods.items() if path not in single}, opened, say)
+    common = sorted(set(seeds.values()))
     names = _names(list(methods))
     y_pred, probabilities = {}, {}
     for path, files in methods.items():
-        runs = {seeds[file]: opened[file].brought for file in files}
+        if path in single:
+            runs = dict.fromkeys(common, opened[files[0]].brought)
+        else:
+            runs = {seeds[file]: opened[file].brought for file in files}
         y_pred[names[path]] = {seed: run.y_pred for seed, run in runs.items()}
         scores = {seed: run.probabilities for seed, run in runs.items() if run.probabilities is not None}
         if len(scores) == len(runs):
@@ -185,6 +191,10 @@ def gathered(methods: dict[Path, list[Path]], opened: dict[Path, Opened], notes:
     if len({frozenset(runs) for runs in y_pred.values()}) > 1:
         said = ", ".join(f"{name}: {';'.join(map(str, sorted(runs)))}" for name, runs in y_pred.items())
         notes = [*notes, f"Seeds differ ({said}): each pair is compared on the seeds that both have."]
+    if single:
+        said = ", ".join(names[path] for path in methods if path in single)
+        held = f"One run alone: {said}. It stands beside each run of the others and is held fixed: nothing is said of "
+        notes = [*notes, f"{held}what training it again would do."]
     y_true = _true(first)
     found = Predicted(
         "files" if told.ds == signature.UNKNOWN else told.ds,
@@ -196,6 +206,7 @@ def gathered(methods: dict[Path, list[Path]], opened: dict[Path, Opened], notes:
         first.votes,
         first.subjects,
         told,
+        frozenset(names[path] for path in single),
     )
     return Gathered(found, (*notes, *degenerate(y_true, first.brought.n_classes)))
 
@@ -236,14 +247,7 @@ def _seeds(methods: dict[Path, list[Path]], opened: dict[Path, Opened], say: Say
     complete = all(None not in seeds and len(set(seeds)) == len(seeds) for seeds in by_method)
     if complete and set.intersection(*map(set, by_method)):
         return {file: seed for file, seed in known.items() if seed is not None}
-    numbers = {path: len(files) for path, files in methods.items()}
-    if min(numbers.values()) == 1 < max(numbers.values()):
-        said = ", ".join(f"{path}: {n}" for path, n in numbers.items())
-        raise FerBenchError(
-            f"one run is set against several, and no seed tells which of them it belongs to: {said}",
-            fix="compare folders of runs with folders of runs, or one file with one file",
-        )
-    if max(numbers.values()) > 1:
+    if max(map(len, methods.values())) > 1:
         say("the runs' seeds are not all known, or not common: runs are numbered 0, 1, … in the order of their names")
     return {file: number for files in methods.values() for number, file in enumerate(files)}
 

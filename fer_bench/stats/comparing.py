@@ -1,6 +1,6 @@
 """Comparisons of a grid's methods, or of the runs in a few files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -136,6 +136,7 @@ class Compared(NamedTuple):
 def compare_files(
     paths: list[Path],
     *,
+    beside: Sequence[str] = (),
     settings: Settings,
     metrics: list[str] | None,
     baseline: str | None,
@@ -148,7 +149,8 @@ def compare_files(
     """Compare files of predictions, or folders that hold one per seed, without a grid.
 
     Args:
-        paths: Two or more files or folders; a method's name is the end of its path.
+        paths: Files or folders, two or more with ``beside``; a method's name is the end of its path.
+        beside: Committed results, as :func:`fer_bench.stats.committed.read`; one file alone is then the baseline.
         settings: How.
         metrics: Metrics instead of the settings'.
         baseline: Name of the method that all others are compared with.
@@ -161,7 +163,11 @@ def compare_files(
     Raises:
         FerBenchError: As :func:`fer_bench.stats.files.gather`, and for an unknown metric or baseline.
     """
-    found, notes = files.gather(paths, reading=reading, dataset=dataset, selection=selection, force=force, say=say)
+    found, notes = files.gather(
+        paths, beside=beside, reading=reading, dataset=dataset, selection=selection, force=force, say=say
+    )
+    if beside and len(paths) == 1 and baseline is None:
+        settings = settings._replace(baseline=list(found.y_pred)[-1])
     if metrics:
         settings = settings._replace(metrics=tuple(dict.fromkeys(metrics)))
     if baseline is not None:

@@ -5,12 +5,13 @@ A file is a run. A folder is a method and holds its runs, one per seed: ``seed*/
 """
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from fer_bench.errors import FerBenchError
-from fer_bench.stats import alongside, signature, truth
+from fer_bench.stats import alongside, committed, signature, truth
 from fer_bench.stats.alongside import Gathered, Opened, Say
 from fer_bench.stats.signature import UNKNOWN, Signature
 from fer_bench.tables import _raw, brought
@@ -56,12 +57,20 @@ def open_one(path: Path, *, reading: Reading, dataset: str | None, selection: st
 
 
 def gather(
-    paths: list[Path], *, reading: Reading, dataset: str | None, selection: str | None, force: bool, say: Say
+    paths: list[Path],
+    *,
+    beside: Sequence[str] = (),
+    reading: Reading,
+    dataset: str | None,
+    selection: str | None,
+    force: bool,
+    say: Say,
 ) -> Gathered:
     """Read what is to be compared, and hold the runs against each other.
 
     Args:
-        paths: Two or more files or folders.
+        paths: Files or folders; two or more with ``beside``.
+        beside: Committed results, as :func:`fer_bench.stats.committed.read`; true labels are then theirs.
         reading: What the user says about the files.
         dataset: The data set that they are about; where that is prepared here, true labels are its.
         selection: The selection; None: the first of :data:`PREFERRED` that all have.
@@ -72,12 +81,17 @@ def gather(
         FerBenchError: For fewer than two methods, files that do not fit, other samples, other true labels, another
             number of expressions, or signatures that differ in what changes the meaning.
     """
-    if len(paths) < 2:
-        raise FerBenchError("one file alone cannot be compared", fix="name two or more; or score it: fer-bench score")
+    if len(paths) + len(beside) < 2:
+        raise FerBenchError(
+            "one file alone cannot be compared",
+            fix="name two or more, or results: --with results/GRID; or score it: fer-bench score",
+        )
     repeated = [path for path in paths if paths.count(path) > 1]
     if repeated:
         raise FerBenchError(f"{repeated[0]} is named twice", fix="name each file once")
-    known = _truth(dataset, say)
+    results = [committed.read(text, dataset=dataset, selection=selection) for text in beside]
+    known = results[0].truth if results else _truth(dataset, say)
+    dataset, selection = (known.dataset, results[0].selection) if results and known else (dataset, selection)
     asked = _for(reading, known)
     methods = {path: runs_of(path) for path in paths}
     held = {file: brought.read(file, asked) for files in methods.values() for file in files}
@@ -91,7 +105,13 @@ def gather(
         for file, by_selection in held.items()
     }
     chosen = _choose({file: set(held[file]) for file in files}, selection, force=force)
-    opened = {file: _label(held[file][chosen[file]], known, dataset, say) for file in files}
+    opened = {
+        place: run._replace(brought=run.brought._replace(n_classes=n_classes))
+        for each in results
+        for place, run in each.runs.items()
+    }
+    opened |= {file: _label(held[file][chosen[file]], known, dataset, say) for file in files}
+    methods = {place: runs for each in results for place, runs in each.methods.items()} | methods
     opened = alongside.aligned(opened, say)
     notes = alongside.held_together(opened, force=force)
     return alongside.gathered(methods, opened, notes, say)

@@ -53,6 +53,7 @@ class Predicted(NamedTuple):
         votes: (n, v) annotators' votes; None where they are not known.
         subjects: (n,) persons, as indices; None where they are not known. Where they are, persons are drawn.
         signature: What the numbers of all methods have in common.
+        fixed: Methods of which one run is known, and others of which several are: the same run stands under every seed.
     """
 
     dataset: str
@@ -64,6 +65,7 @@ class Predicted(NamedTuple):
     votes: np.ndarray | None = None
     subjects: np.ndarray | None = None
     signature: Signature = Signature()
+    fixed: frozenset[str] = frozenset()
 
     def answers(self, method: str, run_seeds: Sequence[int]) -> list[Answers]:
         """Return what a method answered under each of these seeds."""
@@ -155,8 +157,9 @@ def compare_sets(sets: Sequence[Predicted], settings: Settings) -> list[dict[str
 
     With two or more common seeds: two-way paired (samples paired, seeds random; :mod:`fer_bench.stats.paired`). With
     one: exact McNemar where each sample counts as right or wrong, else a paired bootstrap, conditional on these
-    checkpoints. Pairs without a common seed are left out. Holm's family is, for each metric asked for, all pairs on all
-    data sets; a metric with one value per expression is one family.
+    checkpoints. A method of which one run is known among others with several stands as that run beside each of theirs,
+    and adds no part of its own to what seeds vary. Pairs without a common seed are left out. Holm's family is, for each
+    metric asked for, all pairs on all data sets; a metric with one value per expression is one family.
 
     What is resampled: samples, with two or more seeds seeds too; persons instead of samples where they are known. What
     is held fixed: training data and recipes; with one seed, the checkpoints. When it misleads: where an outcome is
@@ -235,6 +238,8 @@ def _pairs(found: Predicted, baseline: str | None) -> list[Pair]:
     pairs = []
     for a, b in chosen:
         common = tuple(sorted(found.y_pred[a].keys() & found.y_pred[b].keys()))
+        if {a, b} <= found.fixed:
+            common = common[:1]
         if common:
             stacked = [np.stack([found.y_pred[name][seed] for seed in common]) for name in (a, b)]
             pairs.append(Pair(a, b, common, *stacked))
@@ -279,6 +284,8 @@ def _over_seeds(found: Predicted, pair: Pair, metric: Metric | SoftMetric, setti
         interval = _alike(found, pair, metric, interval, settings, held_fixed=two_way.TRAINING_DATA)
     width = metric.range[1] - metric.range[0]
     test = "two-way paired t" if found.subjects is None else "two-way paired t over persons"
+    held = [name for name in (pair.a, pair.b) if name in found.fixed]
+    test += f", the one run of {held[0]} held fixed" if held else ""
     return Tested(
         first.estimate - second.estimate,
         clipped(interval, low=-width, high=width),

@@ -93,7 +93,11 @@ def rank_sets(sets: Sequence[Predicted], settings: Settings) -> list[dict[str, o
 
 
 def _rank(found: Predicted, metrics: dict[str, Metric | SoftMetric], settings: Settings) -> list[dict[str, object]]:
-    runs = [(method, seed) for method in sorted(found.y_pred) for seed in sorted(found.y_pred[method])]
+    runs = [
+        (method, seed)
+        for method in sorted(found.y_pred)
+        for seed in sorted(found.y_pred[method])[: 1 if method in found.fixed else None]
+    ]
     if not runs or not metrics:
         return []
     answers = [found.answers(method, [seed])[0] for method, seed in runs]

@@ -25,12 +25,15 @@ class Truth(NamedTuple):
         samples: The samples table.
         n_classes: Expressions.
         label_rule: How votes became labels.
+        whole: Whether these are all samples; committed results know those that were reported, and what a file holds
+            beside them is left out.
     """
 
     dataset: str
     samples: pd.DataFrame
     n_classes: int
     label_rule: str
+    whole: bool = True
 
 
 class Labelled(NamedTuple):
@@ -86,13 +89,19 @@ def label(brought: Brought, truth: Truth) -> Labelled:
             splits, and true labels of the file that are others than the data set's.
     """
     where, name = str(brought.path), truth.dataset
+    notes: list[str] = []
+    if not truth.whole and not brought.numbered:
+        known = _known(brought.sample_ids, set(truth.samples["sample_id"]))
+        if 0 < known.sum() < len(known):
+            notes.append(f"{int((~known).sum())} samples left out, which the results do not report")
+            brought = _rows(brought, np.flatnonzero(known))
     table = truth.samples.set_index("sample_id")
     if brought.numbered:
         ids = _by_rows(brought, truth)
         note: str | None = f"rows are the test samples of {name} in its order, for true labels agree"
     else:
         ids, note = match(brought.sample_ids, table.index.to_numpy(dtype=object), where=where, other=name)
-    notes = [note] if note else []
+    notes += [note] if note else []
     here = table.loc[list(ids)]
     splits = here["split"].value_counts()
     if len(splits) > 1:
@@ -229,12 +238,23 @@ def _agree(own: np.ndarray, labels: np.ndarray, ids: np.ndarray, *, where: str, 
         )
 
 
+def _known(ids: np.ndarray, held: set[str]) -> np.ndarray:
+    """Return which ids there are: as they are, or, where none is, by file name."""
+    there = np.array([name in held for name in ids], dtype=bool)
+    names = {file_name(name) for name in held}
+    return there if there.any() else np.array([file_name(name) in names for name in ids], dtype=bool)
+
+
 def _kept(brought: Brought, ids: np.ndarray, labels: np.ndarray, kept: np.ndarray) -> Brought:
     order = np.flatnonzero(kept)[np.argsort(ids[kept], kind="stable")]
+    return _rows(brought, order)._replace(numbered=False, sample_ids=ids[order], y_true=labels[order])
+
+
+def _rows(brought: Brought, order: np.ndarray) -> Brought:
+    """Return some of a file's samples, in this order."""
     return brought._replace(
-        numbered=False,
-        sample_ids=ids[order],
-        y_true=labels[order],
+        sample_ids=brought.sample_ids[order],
+        y_true=None if brought.y_true is None else brought.y_true[order],
         y_pred=brought.y_pred[order],
         probabilities=None if brought.probabilities is None else brought.probabilities[order],
         logits=None if brought.logits is None else brought.logits[order],

@@ -25,7 +25,7 @@ from fer_bench.cli.main import app
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import EXPRESSIONS
 from fer_bench.provenance import ROOT
-from fer_bench.tables import predictions, samples
+from fer_bench.tables import predicted, predictions, runs, samples
 
 runner = CliRunner()
 N, SEVEN = 14, list(EXPRESSIONS[:7])
@@ -217,23 +217,20 @@ def failed(path):
 def own_run(path, **changes):
     """A run of ours with its record."""
     own(7, path)
-    record = {
-        "dataset": "faces", "method": "finetune", "seed": 0, "protocol": "honest", "recipe": "toy", "settings": {},
-        "n_classes": 7, "label_rule": "majority", "weights": "none", "status": "ok", "error": None, "n_train": 5,
-        "n_select": 5, "n_report": N, "epochs": 1, "selected": {"last": 1}, "device": "cpu", "threads": 1,
-        "dirty": False, "digests": {}, "versions": {}, "machine": {}, **changes,
-    }  # fmt: skip
-    (path.parent / "run.json").write_text(json.dumps(record))
+    (path.parent / "run.json").write_text(json.dumps(RECORD | changes))
+
+
+RECORD = {
+    "dataset": "faces", "method": "finetune", "seed": 0, "protocol": "honest", "recipe": "toy", "settings": {},
+    "n_classes": 7, "label_rule": "majority", "weights": "none", "status": "ok", "error": None, "n_train": 5,
+    "n_select": 5, "n_report": N, "epochs": 1, "selected": {"last": 1}, "device": "cpu", "threads": 1,
+    "dirty": False, "digests": {}, "versions": {}, "machine": {},
+}  # fmt: skip
 
 
 def two_protocols(_path):
     for folder, protocol in (("mine", "honest"), ("b", "published")):
         write(partial(own_run, protocol=protocol), f"{folder}/predictions.csv")
-
-
-def two_runs(_path):
-    for name in ("a", "b"):
-        write(WORDS, f"mine/{name}.csv")
 
 
 def deep_folder(_path):
@@ -728,11 +725,35 @@ CASES = {
         written(WORDS, says="the same labels"),
     ),
     "another protocol": (two_protocols, ["compare", "mine", "b"], "numbers of different things", flag("--force")),
-    "one against several": (
-        two_runs,
-        ["compare", "mine", "also.csv"],
-        "one run is set against several",
-        call("compare", "mine/a.csv", "also.csv"),
+    "no results": (
+        WORDS,
+        ["compare", "mine.csv", "--with", "data"],
+        "holds no results of a grid",
+        instead("results/ferplus_cpu:patt_lite", "data"),
+    ),
+    "results without a file": (
+        WORDS,
+        ["compare", "--with", "results/tiny"],
+        "--with is of files",
+        call("compare", "mine.csv", "--with", "results/tiny", "--dataset", "faces"),
+    ),
+    "results of two data sets": (
+        WORDS,
+        ["compare", "mine.csv", "--with", "results/tiny"],
+        "several: which data set",
+        option("--dataset", "faces"),
+    ),
+    "no such method": (
+        WORDS,
+        ["compare", "mine.csv", "--with", "results/tiny:dan", "--dataset", "faces"],
+        "no method with a run that ended well dan",
+        call("compare", "mine.csv", "--with", "results/tiny:eac", "--dataset", "faces"),
+    ),
+    "no such selection of results": (
+        WORDS,
+        ["compare", "mine.csv", "--with", "results/tiny", "--dataset", "faces", "--selection", "last"],
+        "no selection last",
+        instead("best_on_val", "last"),
     ),
 }
 
@@ -748,6 +769,21 @@ def prepare(name, n_classes=7):
     (folder / "info.json").write_text(json.dumps({"n_classes": n_classes, "label_rule": "majority", "name": name}))
 
 
+def results(name, datasets, methods):
+    """Committed results: what each seed of each method predicted, all right."""
+    folder = Path("results") / name
+    columns = {f"{m}/seed{k}/best_on_val": TRUE for m, n_seeds in methods.items() for k in range(n_seeds)}
+    for dataset in datasets:
+        table = pd.DataFrame({"sample_id": IDS, "y_true": TRUE, **columns})
+        predicted.write(table, folder / "predicted" / f"{dataset}.csv")
+    held = [(dataset, method, seed) for dataset in datasets for method in methods for seed in range(methods[method])]
+    records = [
+        runs.RunRecord(**RECORD | {"dataset": dataset, "method": method, "seed": seed})
+        for dataset, method, seed in held
+    ]
+    runs.runs.write(runs.runs.frame([runs.row(record) for record in records]), folder / "runs.csv")
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A working folder with data sets and a few files to compare with."""
@@ -761,6 +797,8 @@ def folder(tmp_path, monkeypatch):
     write(WORDS[["file", "pred"]], "bare.csv")
     write(WORDS[["label", "pred"]], "rows.csv")
     write(WORDS.assign(selection="best_on_val"), "val.csv")
+    results("tiny", ["faces", "eight"], {"eac": 2, "scn": 3})
+    results("ferplus_cpu", ["faces"], {"patt_lite": 3})
     return tmp_path
 
 
@@ -795,7 +833,7 @@ def test_a_fix_that_is_followed_works(folder, monkeypatch, name):
 
 READERS = ["_text", "_nested", "_tensors", "_raw", "_scores", "_labels", "_spellings", "brought", "reading"]
 FILES = [ROOT / "fer_bench" / "tables" / f"{name}.py" for name in READERS]
-FILES += [ROOT / "fer_bench" / "stats" / f"{name}.py" for name in ("files", "alongside", "truth")]
+FILES += [ROOT / "fer_bench" / "stats" / f"{name}.py" for name in ("files", "alongside", "truth", "committed")]
 
 
 def test_no_error_about_a_file_is_without_a_case(request):

@@ -227,11 +227,21 @@ def test_seeds_without_a_common_one_are_numbered_and_it_is_said(fake_runs):
     assert any("runs are numbered 0, 1" in line for line in said)
 
 
-def test_one_run_is_not_set_against_an_arbitrary_one_of_several(fake_runs):
+def test_one_run_stands_beside_each_of_several_and_not_beside_an_arbitrary_one(fake_runs):
     grid = fake_runs(methods={"lbp_svm": 0.7, "conv_cut": 0.8}, seeds=(0, 1))
     shutil.copy(grid.cell("conv_cut", 0) / "predictions.csv", grid.folder / "alone.csv")
-    with pytest.raises(FerBenchError, match="one run is set against several"):
-        of_files([grid.cell("lbp_svm", 0).parent, grid.folder / "alone.csv"])
+    found = compared([grid.cell("lbp_svm", 0).parent, grid.folder / "alone.csv"], metrics=["accuracy"])
+    row = found.table.iloc[0]
+    right = [
+        np.mean([(t["y_pred"] == t["y_true"]).mean() for t in map(pd.read_csv, paths)])  # all selections are alike
+        for paths in (
+            [grid.folder / "alone.csv"], [grid.cell("lbp_svm", seed) / "predictions.csv" for seed in grid.seeds],
+        )
+    ]  # fmt: skip
+    assert (row["method_a"], row["method_b"], row["n_seeds"]) == ("alone", "lbp_svm", 2)
+    assert row["difference"] == pytest.approx(right[0] - right[1])
+    assert row["test"] == "two-way paired t, the one run of alone held fixed"
+    assert any("One run alone: alone." in note for note in found.notes)
 
 
 def test_runs_that_failed_are_left_out_of_a_folder_and_said_and_alone_refused(fake_runs):
