@@ -1,7 +1,8 @@
 """Write anew what documents take from the code: ``make docs``.
 
 ``results/README.md`` gets, between its marks, what every file in a grid's folder holds: which verb makes it, what a row
-is, and what each column says, as the tables' schemas have it. ``docs/report.schema.json`` gets the form of report.json.
+is, and what each column says, as the tables' schemas have it. ``docs/report.schema.json`` gets the form of report.json,
+``docs/bad-input.md`` the bad inputs that a test tries.
 """
 
 import itertools
@@ -9,7 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from fer_bench import yaml12
 from fer_bench.expressions import EXPRESSIONS
 from fer_bench.report import as_json
 from fer_bench.tables import features, gate, history, orders, pictures, predicted, predictions, reported, runs
@@ -33,6 +36,7 @@ from fer_bench.tables.verdicts import verdicts
 ROOT = Path(__file__).parents[1]
 README = ROOT / "results" / "README.md"
 FORM = ROOT / "docs" / "report.schema.json"
+CASES, BAD = ROOT / "tests" / "bad_input" / "cases.yaml", ROOT / "docs" / "bad-input.md"
 START, END = "<!-- tables -->", "<!-- /tables -->"
 
 KINDS: dict[ColumnType, str] = {"str": "text", "int": "integer", "float": "number", "bool": "True, False"}
@@ -241,10 +245,32 @@ def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def bad_input() -> str:
+    """Return the page of bad inputs that are tried."""
+    groups: Any = yaml12.load(CASES.read_text(encoding="utf-8"), where=CASES.name)
+    n_cases = sum(len(group["cases"]) for group in groups)
+    lines = [f"# Bad input\n\n{_BAD_INPUT.format(n_cases=n_cases)}"]
+    for group in groups:
+        names = [case["name"] for case in group["cases"]]
+        lines.append(f"## {group['about'][0].upper()}{group['about'][1:]} ({len(names)})\n")
+        lines += [f"- {name}" for name in names]
+        lines.append("")
+    return "\n".join(lines)
+
+
+_BAD_INPUT = """\
+{n_cases} inputs that are wrong are given to the program by a test (`tests/bad_input/`, the inputs are data:
+`cases.yaml`). Each must end in an error that says what was found where and what to do, with exit code 2, and leave
+every file as it was; those that could end the process are tried in one of their own. What nobody foresaw ends in one
+line with the place of a full report and exit code 1 (`fer_bench/cli/_last_resort.py`). `make docs` writes this page.
+"""
+
+
 def main() -> None:
-    """Write both."""
+    """Write all three."""
     README.write_text(readme(), encoding="utf-8")
     FORM.write_bytes(as_json.schema())
+    BAD.write_text(bad_input(), encoding="utf-8")
 
 
 if __name__ == "__main__":

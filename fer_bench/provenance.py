@@ -11,6 +11,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from fer_bench.errors import FerBenchError
+
 ROOT = Path(__file__).parent.parent
 """The project's folder, where the packages stand side by side."""
 
@@ -67,7 +69,12 @@ def _files(module: str) -> Iterator[Path]:
 
 
 def _imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise FerBenchError(f"{path}{line}: not Python: {error}", fix=f"mend it; to see more: python {path}") from None
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

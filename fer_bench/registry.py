@@ -5,13 +5,16 @@ kind's name (``method`` in ``baselines/dan.py``, ``metric`` in ``fer_bench/metri
 with ``_`` are private.
 """
 
+import ast
 import difflib
 import importlib
 import importlib.util
+import inspect
 import traceback
 from pathlib import Path
 from typing import Any
 
+from fer_bench import given
 from fer_bench.errors import FerBenchError
 
 KINDS: dict[str, tuple[str, str]] = {
@@ -63,6 +66,20 @@ def path_of(kind: str, name: str) -> Path:
             fix=f"{hint}to add one, see CONTRIBUTING.md",
         )
     return folder(kind) / f"{name}{KINDS[kind][1]}"
+
+
+def docstring(kind: str, name: str) -> str:
+    """Return a file's docstring, read without importing the file; empty where it has none.
+
+    Raises:
+        FerBenchError: If there is no such file, or it is not Python.
+    """
+    file = path_of(kind, name)
+    try:
+        tree = ast.parse(given.text(file, missing=f"no file {file}", fix="write it anew"), filename=str(file))
+    except (SyntaxError, RecursionError, ValueError) as error:
+        raise FerBenchError(_not_imported(file, error), fix=f"mend it; to see more: python {file}") from None
+    return inspect.cleandoc(ast.get_docstring(tree) or "")
 
 
 def metric_of(name: str) -> tuple[str, str | None]:

@@ -14,16 +14,46 @@ from fer_bench import __version__
 
 _LONGEST = 200  # letters of a message that the line quotes
 _NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota is used up"}
+_REFUSED = {
+    errno.EACCES: "make it readable and writable for you, or name another place",
+    errno.EPERM: "make it readable and writable for you, or name another place",
+    errno.EROFS: "name a place on a file system that can be written",
+    errno.ENOTDIR: "a file stands where a folder is expected: name another place",
+    errno.EEXIST: "a file stands where a folder is expected: name another place",
+    errno.EISDIR: "a folder stands where a file is expected: name another place",
+    errno.ENAMETOOLONG: "name a place with a shorter name",
+    errno.ELOOP: "remove the link that leads to itself",
+    errno.EMFILE: "let the program open more files: ulimit -n 4096",
+}
+"""What a system may refuse, whoever asks; with the way out."""
 
 
-def line(error: BaseException) -> str:
-    """Return what to say of an error that is no :class:`fer_bench.errors.FerBenchError`; writes a report of it."""
-    full = next((one for one in _chain(error) if isinstance(one, OSError) and one.errno in _NO_ROOM), None)
-    if full is not None:
-        return _no_room(full)
+def said(error: BaseException) -> tuple[str, int]:
+    """Say what became of an error that is no :class:`fer_bench.errors.FerBenchError`.
+
+    Returns:
+        What to print, and the exit code: 2 with a fix where the system refused or had no room; else one line and 1, and
+        a report is written.
+    """
+    for one in (one for one in _chain(error) if isinstance(one, OSError)):
+        if one.errno in _NO_ROOM:
+            return _no_room(one), 2
+        if one.errno in _REFUSED and one.filename is not None:
+            return f"error: {_short(one.filename)}: {one.strerror}\n  fix: {_REFUSED[one.errno]}", 2
+    return _unforeseen(error), 1
+
+
+def _unforeseen(error: BaseException) -> str:
     message = " ".join(str(error).split()) or "no message"
-    said = f"{type(error).__name__}: {message[:_LONGEST]}{'…' if len(message) > _LONGEST else ''}"
-    return f"error: {said}; fer-bench did not expect this, please report it with {_report(error)}"
+    return (
+        f"error: {type(error).__name__}: {_short(message)}; fer-bench did not expect this, please report it with "
+        f"{_report(error)}"
+    )
+
+
+def _short(text: object) -> str:
+    message = str(text)
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,7 +1,5 @@
 """``fer-bench describe``: one thing in full, from its docstring and its card."""
 
-import ast
-import inspect
 import textwrap
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -38,8 +36,7 @@ def describe(
     if not has_code and name in registry.names("cards"):
         _say(f"{name}: a card without code; nobody has reproduced it here yet")
     else:
-        path = registry.path_of(f"{kind}s", name)
-        print(inspect.cleandoc(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""))
+        print(registry.docstring(f"{kind}s", name))
     if kind == "method":
         print()
         _print_card(name)

@@ -164,7 +164,7 @@ def _grid(grid: Params) -> Iterator[Row]:
     yield Row("grid", f"{grid.grid}: {len(grid.prepare)} data sets, {len(grid.methods)} methods")
     for name, choice in grid.prepare.items():
         try:
-            info = _store.open_prepared(name).info
+            info = _store.open_prepared(name, pixels=False).info
             state = Row(
                 f"{name} prepared", f"{info.n_images} pictures, {info.n_classes} expressions, {info.label_rule}"
             )

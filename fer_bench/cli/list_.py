@@ -135,10 +135,7 @@ def _first_comment(root: "object", name: str) -> str:
 
 def _summary(kind: str, name: str) -> str:
     """Return the first sentence of a file's docstring, read without importing the file."""
-    import ast
-
-    path = registry.path_of(kind, name)
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    text = registry.docstring(kind, name)
     if not text:
-        raise FerBenchError(f"{path.name} has no docstring", fix="begin the file with a sentence that says what it is")
+        raise FerBenchError(f"{name}.py has no docstring", fix="begin the file with a sentence that says what it is")
     return text.splitlines()[0]

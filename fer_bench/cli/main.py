@@ -94,5 +94,6 @@ def main() -> None:
         say(f"error: {error}")
         sys.exit(2)
     except Exception as error:  # noqa: BLE001 - the last resort: nothing ends in a traceback
-        say(_last_resort.line(error))
-        sys.exit(1)
+        said, code = _last_resort.said(error)
+        say(said)
+        sys.exit(code)

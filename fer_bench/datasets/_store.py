@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from fer_bench import params, provenance, registry, whole
+from fer_bench import given, params, provenance, registry, whole
 from fer_bench.datasets import SPLITS, Dataset, Loaded, Pictures
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import expressions
@@ -143,8 +143,13 @@ def prepare(name: str, choice: params.Prepare, folder: Path = Path("data")) -> P
     return open_prepared(name, folder)
 
 
-def open_prepared(name: str, folder: Path = Path("data")) -> Prepared:
+def open_prepared(name: str, folder: Path = Path("data"), *, pixels: bool = True) -> Prepared:
     """Open a data set's store.
+
+    Args:
+        name: The data set's name.
+        folder: Holds one store per data set.
+        pixels: Whether to read all pictures and hold each to its digest: a changed byte looks like any other picture.
 
     Raises:
         FerBenchError: If there is none, or its files do not belong together.
@@ -154,11 +159,12 @@ def open_prepared(name: str, folder: Path = Path("data")) -> Prepared:
     missing = [file for file in _FILES if not (place / file).is_file()]
     if missing:
         raise FerBenchError(f"{name} is not prepared: no {', '.join(missing)} in {place}", fix=remake)
+    what, said = "a store of this version", f"no file {place / 'info.json'}"
+    info: Info = given.json(place / "info.json", Info, what=what, missing=said, fix=remake)
     try:
-        info = msgspec.json.decode((place / "info.json").read_bytes(), type=Info)
         images = np.load(place / "images.npy", mmap_mode="r", allow_pickle=False)
-    except (msgspec.DecodeError, ValueError, EOFError, OSError) as error:
-        raise FerBenchError(f"{place}: not a store of this version: {error}", fix=remake) from None
+    except (ValueError, EOFError, OSError) as error:
+        raise FerBenchError(f"{place}: not {what}: {error}", fix=remake) from None
     if info.version != VERSION or info.name != name:
         found = f"version {info.version} of {info.name}"
         raise FerBenchError(f"{place}: expected version {VERSION} of {name}, found {found}", fix=remake)
@@ -170,7 +176,18 @@ def open_prepared(name: str, folder: Path = Path("data")) -> Prepared:
     if not agree or _digest_of_digests(list(table["digest"])) != info.pixels_digest:
         found = f"{images.dtype} {images.shape} and {len(table)} rows"
         raise FerBenchError(f"{place}: expected uint8 {expected} and as many samples, found {found}", fix=remake)
+    if pixels:
+        _check_pixels(place, images, table, remake)
     return Prepared(name=name, samples=table, images=images, info=info)
+
+
+def _check_pixels(place: Path, images: np.ndarray, table: pd.DataFrame, remake: str) -> None:
+    found = zip(images, table["digest"], strict=True)
+    changed = [row for row, (image, digest) in enumerate(found) if samples_table.digest(image) != digest]
+    if changed:
+        first = table["sample_id"].iloc[changed[0]]
+        said = f"{len(changed)} pictures are not those that were prepared, first {first}"
+        raise FerBenchError(f"{place}/images.npy: {said}", fix=remake)
 
 
 def read_options(name: str, given: Mapping[str, Any], kind: type[Any]) -> Any:  # noqa: ANN401 - an instance of `kind`

@@ -61,7 +61,19 @@ def test_where_no_report_can_be_written_the_line_says_where_the_error_came_from(
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_named_with_its_folder_and_what_is_free(ended, tmp_path, number):
     full = OSError(number, "full", str(tmp_path / "results" / "table.csv"))
-    for said, _ in (ended(full), ended(RuntimeError("writing failed"), cause=full)):
+    for said, code in (ended(full), ended(RuntimeError("writing failed"), cause=full)):
+        assert code == 2
         assert re.match(
             rf"error: {re.escape(str(tmp_path))}: the (disk|quota) is .*, [\d,.]+ MB are free\n  fix: ", said
         )
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG])
+def test_what_the_system_refuses_is_named_with_its_place_and_a_fix(ended, number):
+    said, code = ended(OSError(number, "refused", 500 * "x"))
+    assert code == 2
+    assert re.fullmatch(r"error: x{200}…: refused\n  fix: .+\n", said)
+
+
+def test_a_refusal_that_names_no_place_is_not_taken_for_one_of_a_file(ended):
+    assert ended(OSError(errno.EACCES, "refused"))[1] == 1

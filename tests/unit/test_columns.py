@@ -70,6 +70,10 @@ def test_the_page_on_results_is_the_one_that_is_made():
     assert renew.readme() == README, "renew it: make docs"
 
 
+def test_the_page_on_bad_input_is_the_one_that_is_made():
+    assert renew.bad_input() == renew.BAD.read_text(encoding="utf-8"), "renew it: make docs"
+
+
 @pytest.mark.parametrize("name", sorted(SCHEMAS.keys() - NOT_IN_A_GRID))
 def test_the_page_has_every_table(name):
     assert name in {file.table.name for file in renew.FILES if file.table is not None}
