@@ -89,6 +89,7 @@ def test_every_named_file_is_read_by_a_test():
     assert all(Path(__file__).with_name(f"{test}.py").exists() for test in ELSEWHERE.values())
 
 
+@pytest.mark.slow  # networks of the released codes' sizes
 @pytest.mark.parametrize(("method", "recipe", "file"), [each for each in RECIPES if each[2] in MADE], ids=str)
 def test_a_recipe_starts_from_the_file_that_it_names(tmp_path, method, recipe, file):
     make, theirs, ours = MADE[file]
