@@ -18,6 +18,7 @@ from fer_bench.report import as_json
 from fer_bench.tables import features, gate, history, orders, pictures, predicted, predictions, reported, runs
 from fer_bench.tables._schema import Column, ColumnType, Schema
 from fer_bench.tables.annotators import annotators
+from fer_bench.tables.by_order import by_order
 from fer_bench.tables.calibration import calibration
 from fer_bench.tables.certificate import certificate
 from fer_bench.tables.comparisons import comparisons
@@ -119,6 +120,9 @@ FILES = (
          table=ladder),
     File(name="gains.csv", verb="fer-bench ladder",
          holds="one row per method and metric: what choosing the checkpoint on the reported samples adds", table=gains),
+    File(name="orders.csv", verb="fer-bench ladder",
+         holds="one row per method, selection, order and metric: scores where pictures come in other batches",
+         table=by_order),
     File(name="contamination.csv", verb="fer-bench adjust",
          holds="one row per method, metric and part of the reported samples: with and without twins in training",
          table=contamination),
@@ -148,14 +152,14 @@ FILES = (
          "expressions are read). A method without batches has the columns of ids and labels alone.",
          table=orders.schema(["label/RULE"], EVERY_ORDER)),
     File(name="orders/DATASET_METHOD.json", verb=orders.REMAKE,
-         holds="how many answers flip in each order, by how much logits move, and scores with intervals"),
+         holds="how many answers flip in each order, and by how much logits move"),
     File(name="features/DATASET_METHOD.csv", verb=_EXPLAIN,
          holds="one row per picture asked: its place among the features before the classifier",
          more="Neighbours are the ten nearest. The pictures are the same for all methods of a data set.",
          table=features.features),
     File(name="features/DATASET_METHOD.json", verb=_EXPLAIN,
-         holds="the run that was asked, its layers, the purity of its features, and why something is missing",
-         records=(features.Explained, features.Features, features.Purity, features.GradCam)),
+         holds="the run that was asked, its layers, and why something is missing",
+         records=(features.Explained, features.Features, features.GradCam)),
     File(name="features/DATASET_METHOD.npz", verb=_EXPLAIN,
          holds="Grad-CAM maps of a few pictures; the pictures only where faces may be shown", records=(features.Maps,)),
     File(name="private/DATASET_METHOD.npz", verb=f"{_EXPLAIN} --faces",

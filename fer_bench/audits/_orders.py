@@ -22,19 +22,12 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
-from fer_bench import registry, seeds, whole
+from fer_bench import seeds, whole
 from fer_bench.audits import order_leak
-from fer_bench.metrics import Metric
-from fer_bench.params import Score
-from fer_bench.stats import bootstrap
-from fer_bench.stats.confusion import count
-from fer_bench.stats.scoring import over_seeds
 from fer_bench.tables import orders
 
 NOISE = 1e-4
 """Share of the largest absolute logit that rounding may move a logit by."""
-
-METRICS = ("accuracy", "macro_f1")
 
 Status: TypeAlias = Literal["green", "red", "none"]
 
@@ -184,56 +177,29 @@ class Audited:
                 cells[str(orders.Column(seed, selection, order))] = pd.Series(whole, dtype="Int64").replace(-1, pd.NA)
         return pd.concat([self.samples.reset_index(drop=True), pd.DataFrame(cells)], axis=1)
 
-    def rows(self, settings: Score) -> list[dict[str, Any]]:
-        """Return one row per selection and order: scores with intervals, and what changed.
-
-        Intervals are those of ``fer-bench score``: over seeds and samples, or over the samples of a single seed.
-
-        Args:
-            settings: How intervals are computed.
-        """
-        metrics: dict[str, Metric] = {name: registry.load("metrics", name) for name in METRICS}
-        y_true = self.samples["y_true"].to_numpy(dtype=np.int64)[self._labelled]
-        known: dict[tuple[str, str, bytes], dict[str, float]] = {}  # most orders of most methods predict the same
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row per selection and order: what changed, over all seeds."""
         rows = []
         for selection in self.selections:
             held = [seed for seed, name in self.answers if name == selection]
             for order in orders.ORDERS:
                 found = [self.answers[seed, selection][order] for seed in held]
-                y_pred = np.stack([one.y_pred for one in found])
-                row: dict[str, Any] = {"selection": selection, "order": order, "batch_size": _size(order)}
-                for name, metric in metrics.items():
-                    key = (selection, name, y_pred.tobytes())
-                    if key not in known:
-                        known[key] = self._scored(y_true, y_pred, metric, settings, selection=selection, seed=held[0])
-                    row[name] = known[key]
                 n_flipped = sum(one.n_flipped for one in found)
-                row |= {
-                    "n_flipped": n_flipped,
-                    "share_flipped": round(n_flipped / y_pred.size, 6),
-                    "n_dependent": sum(one.n_dependent for one in found),
-                    "largest_difference": float(f"{max(one.largest for one in found):.2g}"),
-                    "seconds": round(sum(one.seconds for one in found), 1),
-                }
-                rows.append(row)
+                rows.append(
+                    {
+                        "selection": selection,
+                        "order": order,
+                        "batch_size": _size(order),
+                        "n_flipped": n_flipped,
+                        "share_flipped": round(n_flipped / sum(len(one.y_pred) for one in found), 6),
+                        "n_dependent": sum(one.n_dependent for one in found),
+                        "largest_difference": float(f"{max(one.largest for one in found):.2g}"),
+                        "seconds": round(sum(one.seconds for one in found), 1),
+                    }
+                )
         return rows
 
-    def _scored(
-        self, y_true: np.ndarray, y_pred: np.ndarray, metric: Metric, settings: Score, *, selection: str, seed: int
-    ) -> dict[str, float]:
-        matrices = np.stack([count(y_true, one, n_classes=self.n_classes) for one in y_pred])
-        if len(y_pred) > 1:
-            interval = over_seeds(y_true, y_pred, metric, n_classes=self.n_classes, level=settings.level)
-        else:
-            rng = seeds.generator(settings.seed, "interval", self.dataset, self.method, selection, seed)  # as score's
-            interval = bootstrap.one_run(
-                matrices[0], metric, level=settings.level, n_resamples=settings.n_resamples, rng=rng
-            )
-        estimate = float(np.asarray(metric.of_confusion(matrices), dtype=float).mean())
-        ends = {"estimate": estimate, "low": interval.low, "high": interval.high}
-        return {name: round(value, 6) for name, value in ends.items()}
-
-    def record(self, rows: list[dict[str, Any]], settings: Score) -> dict[str, Any]:
+    def record(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """Return the finding as plain data; without wall times, so that equal runs give equal bytes."""
         by_selection: dict[str, dict[str, Any]] = {selection: {} for selection in self.selections}
         for row in rows:
@@ -253,7 +219,6 @@ class Audited:
             "n_dropped": int((~labelled).sum()),
             "noise": NOISE,
             "trunk_moved": None if self.trunk_moved is None else float(f"{self.trunk_moved:.2g}"),
-            "level": settings.level,
             "orders": by_selection,
         }
 
@@ -262,28 +227,37 @@ def _size(order: str) -> int:
     return {orders.SINGLE: 1, orders.COPIES: 2}.get(order) or int(order.rpartition("_b")[2])
 
 
-def write(audited: Audited, rows: list[dict[str, Any]], settings: Score, folder: Path) -> Path:
+def write(audited: Audited, rows: list[dict[str, Any]], folder: Path) -> Path:
     """Write ``<dataset>_<method>.csv`` and ``.json`` into a folder; equal findings give equal bytes.
 
     Returns:
         The JSON file.
     """
     stem = f"{audited.dataset}_{audited.method}"
-    record = json.dumps(audited.record(rows, settings), indent=1, sort_keys=True, ensure_ascii=False)
+    record = json.dumps(audited.record(rows), indent=1, sort_keys=True, ensure_ascii=False)
     with whole.together(folder, stem) as new:
         orders.write(audited.table(), new / f"{stem}.csv")
         whole.write(new / f"{stem}.json", f"{record}\n".encode())
     return folder / f"{stem}.json"
 
 
-def printable(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return what people read: one row per selection and order."""
+def printable(rows: list[dict[str, Any]], scored: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return what people read: one row per selection and order.
+
+    Args:
+        rows: From :meth:`Audited.rows`.
+        scored: Scores of the same orders, rows as :data:`fer_bench.tables.by_order.by_order` has them.
+    """
+    printed: dict[tuple[str, str], dict[str, str]] = {}
+    for one in scored:
+        own = printed.setdefault((one["selection"], one["order"]), {})
+        own[one["metric"].replace("_", "-")] = f"{one['estimate']:.4f} ({one['low']:.4f} to {one['high']:.4f})"
     shown = [
         {
             "selection": row["selection"],
             "order": row["order"].partition("_b")[0],
             "batch size": row["batch_size"],
-            **{name.replace("_", "-"): _printed(**row[name]) for name in METRICS},
+            **printed.get((row["selection"], row["order"]), {}),
             "flips": f"{row['share_flipped']:.4f}",
             "largest difference": f"{row['largest_difference']:.1e}",
             "status": "red" if row["n_dependent"] else "green",
@@ -292,7 +266,3 @@ def printable(rows: list[dict[str, Any]]) -> pd.DataFrame:
         for row in rows
     ]
     return pd.DataFrame(shown)
-
-
-def _printed(estimate: float, low: float, high: float) -> str:
-    return f"{estimate:.4f} ({low:.4f} to {high:.4f})"

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,8 @@ from fer_bench.params import PARAMS, Params
 
 if TYPE_CHECKING:  # torch and pandas take seconds to import, and this module is imported for every --help
     from fer_bench.audits._orders import Audited
+
+METRICS = ("accuracy", "macro_f1")
 
 app = typer.Typer(help="Audit what methods predict.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -98,19 +100,35 @@ def _untrained(target: str, dataset: str | None) -> "Audited":
 def _tell(audited: "Audited", grid: Params | None, folder: Path | None, *, as_json: bool) -> None:
     """Print the table, say the verdict, and write the files where there is a folder for them."""
     from fer_bench.audits import _orders
-    from fer_bench.params import Score
 
-    settings = Score(metrics=list(_orders.METRICS)) if grid is None else grid.score
-    rows = audited.rows(settings)
+    rows = audited.rows()
     written = None
     if folder is not None:
-        written = _orders.write(audited, rows, settings, folder)
+        written = _orders.write(audited, rows, folder)
     if rows or as_json:
         import pandas as pd
 
-        show(pd.DataFrame(rows) if as_json else _orders.printable(rows), as_json=as_json)
+        show(pd.DataFrame(rows) if as_json else _orders.printable(rows, _scored(audited, grid)), as_json=as_json)
     say(f"{audited.dataset} {audited.method}: {audited.status}: {audited.why}")
     if audited.status != "none" and audited.without:
         say(audited.without)
     if written is not None:
         wrote(written, then="fer-bench ladder")
+
+
+def _scored(audited: "Audited", grid: Params | None) -> list[dict[str, Any]]:
+    """Score every order for the terminal; what is kept of it, `fer-bench ladder` writes."""
+    from fer_bench import registry
+    from fer_bench.params import Score
+    from fer_bench.stats import by_order
+
+    return list(
+        by_order.scores(
+            audited.table(),
+            {name: registry.load("metrics", name) for name in METRICS},
+            dataset=audited.dataset,
+            method=audited.method,
+            n_classes=audited.n_classes,
+            score=Score(metrics=list(METRICS)) if grid is None else grid.score,
+        )
+    )

@@ -9,6 +9,7 @@ from fer_bench.params import PARAMS
 
 if TYPE_CHECKING:  # torch takes seconds to import, and this module is imported for every --help
     from fer_bench.explain.asked import Asked
+    from fer_bench.params import Score
 
 PICTURES = 2000
 
@@ -33,7 +34,7 @@ def explain(
     """Ask runs for their features and Grad-CAM maps.
 
     Writes results/GRID/features/DATASET_METHOD.csv (a t-SNE map, and how pure each picture's neighbourhood is), .json
-    (what of, and the purity with its interval) and .npz (the Grad-CAM maps). Faces are kept only where the data set's
+    (what of) and .npz (the Grad-CAM maps). Faces are kept only where the data set's
     licence lets them be shown; others on request, for your eyes only.
 
     \b
@@ -51,7 +52,7 @@ def explain(
     chosen = grid.run.seeds[0] if seed is None else seed
     asked = of_run(grid, dataset=dataset, method=method, seed=chosen, n=pictures)
     path = features.write(asked.found, asked.table, asked.published, grid.results / "features")
-    for sentence in _said(asked):
+    for sentence in _said(asked, grid.score):
         say(f"{dataset} {method}: {sentence}")
     if faces and asked.found.gradcam is not None:
         private = features.stem(grid.results / "private", dataset, method).with_suffix(".npz")
@@ -60,17 +61,19 @@ def explain(
     wrote(path, then="fer-bench report")
 
 
-def _said(asked: "Asked") -> list[str]:
+def _said(asked: "Asked", score: "Score") -> list[str]:
     """Say what was found, or why there is nothing."""
+    from fer_bench.expressions import EXPRESSIONS
+    from fer_bench.stats.purity import purity
+
     found = asked.found
     if found.why:
         return [found.why]
     said = [f"no features: {found.no_features}"] if found.no_features else []
     if found.features is not None:
-        held = found.features
-        estimate, low, high = (
-            f"{100 * share:.1f}" for share in (held.purity.estimate, held.purity.low, held.purity.high)
-        )
+        held, table = found.features, asked.table
+        pure = purity(table["pure"].to_numpy(dtype=float), table["y_true"].to_numpy(dtype=int), EXPRESSIONS, score)
+        estimate, low, high = (f"{100 * share:.1f}" for share in (pure.estimate, pure.low, pure.high))
         said.append(
             f"{estimate} % [{low}, {high}] of a picture's {held.k} nearest neighbours share its label "
             f"(by chance {100 * held.chance:.1f} %; n = {found.n:,})"

@@ -10,8 +10,9 @@ def ladder(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = False) 
 
     Procedure is the choice of the checkpoint, the order of the pictures, and the label rule.
 
-    Reads results/GRID/predicted, runs.csv and orders/DATASET_METHOD.csv; writes results/GRID/ladder.csv, and gains.csv:
-    what choosing the checkpoint on the test set adds. Needs neither torch nor pictures nor the runs.
+    Reads results/GRID/predicted, runs.csv and orders/DATASET_METHOD.csv. Writes results/GRID/ladder.csv, gains.csv
+    (what choosing the checkpoint on the test set adds) and orders.csv (scores in every order that was asked). Needs
+    neither torch nor pictures nor the runs.
 
     \b
     Examples:
@@ -19,13 +20,16 @@ def ladder(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = False) 
       fer-bench ladder --params grids/ferplus_cpu.yaml
     """  # noqa: D301 - click's mark for lines that stay as they are
     from fer_bench.stats import laddering
+    from fer_bench.tables.by_order import by_order as orders_schema
     from fer_bench.tables.gains import gains as gains_schema
     from fer_bench.tables.ladder import ladder as ladder_schema
 
     grid = params_file.read(params)
     climbed, gained = laddering.climb(grid, say=say)
+    asked = laddering.score_orders(grid)
     show(climbed if as_json else laddering.printable(climbed), as_json=as_json)
     with whole.together(grid.results, "ladder") as new:
         ladder_schema.write(climbed, new / "ladder.csv")
         gains_schema.write(gained, new / "gains.csv")
+        orders_schema.write(asked, new / "orders.csv")
     wrote(grid.results / "ladder.csv", then="fer-bench compare")

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 from fer_bench.errors import FerBenchError
 from fer_bench.explain import gradcam, purity
-from fer_bench.expressions import expressions
 from fer_bench.method import Training
 from fer_bench.params import Params
 from fer_bench.protocols._parts import stratified
@@ -81,7 +80,7 @@ def of_run(params: Params, *, dataset: str, method: str, seed: int, n: int) -> A
     folder = params.cell(dataset, method, seed)
     record = cells.record_of(cell, folder)
     if cell.method.fit is not None:
-        return _fitted(cell, folder, chosen(cell, n), params)
+        return _fitted(cell, folder, chosen(cell, n))
     if record.status == "failed":
         return _nothing(cell, f"training diverged for seed {seed}, which left no weights")
     selection = cell.protocol.headline
@@ -89,7 +88,7 @@ def of_run(params: Params, *, dataset: str, method: str, seed: int, n: int) -> A
     torch.set_num_threads(cell.asked.threads)
     model = gradient.trained(cell, folder, epoch).to(_device()).eval()
     with _repeatable():
-        found, table = _features(cell, model, chosen(cell, n), params)
+        found, table = _features(cell, model, chosen(cell, n))
         cam, maps = _gradcam(cell, model, picked(cell))
     return _asked(cell, found, table, cam, maps, selection=selection, epoch=epoch)
 
@@ -159,30 +158,30 @@ def _asked(
     return Asked(explained, table, maps)
 
 
-def _fitted(cell: Cell, folder: Path, rows: np.ndarray, params: Params) -> Asked:
+def _fitted(cell: Cell, folder: Path, rows: np.ndarray) -> Asked:
     """Return what a method that is fitted in one go was fitted on, with what its run predicted."""
     assert cell.method.features is not None  # noqa: S101 - for the type checker
     points = cell.method.features(cell.recipe.options, np.asarray(cell.dataset.images[rows]))
     stored = predictions.read(folder / "predictions.csv", n_classes=cell.n_classes)
     answers = stored[stored["selection"] == cell.protocol.headline].set_index("sample_id")["y_pred"]
     y_pred = answers.loc[cell.dataset.samples["sample_id"].to_numpy()[rows]].to_numpy(dtype=np.int64)
-    found, table = _measured(cell, rows, points, y_pred, params, layer=FITTED_ON)
+    found, table = _measured(cell, rows, points, y_pred, layer=FITTED_ON)
     why = "no gradients: fitted in one go"
     return _asked(cell, found, table, why, NO_MAPS, selection=cell.protocol.headline, epoch=None)
 
 
-def _features(cell: Cell, model: RunnerModel, rows: np.ndarray, params: Params) -> tuple[Features | str, pd.DataFrame]:
+def _features(cell: Cell, model: RunnerModel, rows: np.ndarray) -> tuple[Features | str, pd.DataFrame]:
     """Return what there is to say of the features of some rows, or why there is nothing; and the table."""
     inputs = _inputs(cell, model, rows)
     classifier = find_classifier(model.model, inputs, cell.n_classes)
     if isinstance(classifier, str):
         return classifier, features_table.frame([])
     points, y_pred = features_of(model.model, classifier, inputs)
-    return _measured(cell, rows, points, y_pred, params, layer=classifier.name)
+    return _measured(cell, rows, points, y_pred, layer=classifier.name)
 
 
 def _measured(
-    cell: Cell, rows: np.ndarray, points: np.ndarray, y_pred: np.ndarray, params: Params, *, layer: str
+    cell: Cell, rows: np.ndarray, points: np.ndarray, y_pred: np.ndarray, *, layer: str
 ) -> tuple[Features | str, pd.DataFrame]:
     """Map features and measure how pure their neighbourhoods are."""
     if len(points) < purity.FEWEST:
@@ -191,21 +190,15 @@ def _measured(
         return "all pictures have the same features, or infinite ones", features_table.frame([])
     y_true = cell.labels[rows]
     places = purity.tsne(points)
-    pure, pure_map = purity.shares(points, y_true), purity.shares(places, y_true)
     chance, chance_macro = purity.chance(y_true)
-    names, score = expressions(cell.n_classes), params.score
     found = Features(
         layer=layer,
         dimension=points.shape[1],
         k=min(purity.K, len(rows) - 1),
         chance=chance,
         chance_macro=chance_macro,
-        purity=purity.purity(pure, y_true, names, score),
-        purity_map=purity.purity(pure_map, y_true, names, score),
         perplexity=purity.perplexity(len(rows)),
         tsne_seed=purity.TSNE_SEED,
-        level=score.level,
-        n_resamples=score.n_resamples,
     )
     table = pd.DataFrame(
         {
@@ -214,8 +207,8 @@ def _measured(
             "y_pred": y_pred,
             "x": places[:, 0],
             "y": places[:, 1],
-            "pure": pure,
-            "pure_map": pure_map,
+            "pure": purity.shares(points, y_true),
+            "pure_map": purity.shares(places, y_true),
         }
     )
     return found, features_table.check(table, where="table of features")

@@ -8,25 +8,18 @@ first in the table. The range is [0, 1]. If labels were dealt out at random the 
 shows clusters where there are none, and its distances between clusters mean nothing, so purity on the map only says
 how much of the neighbourhoods the picture keeps.
 
-*What is resampled*: pictures. *What is held fixed*: the checkpoint, and who is whose neighbour; resampling pictures
-before neighbours are sought would make copies neighbours of each other. *When it misleads*: with few pictures, whose
-shares depend on each other through common neighbours (the interval is then too narrow), and when read as if it covered
-training with another seed.
+Its interval is :mod:`fer_bench.stats.purity`'s.
 
 References:
     van der Maaten and Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008.
     Wattenberg, Viégas and Johnson, "How to Use t-SNE Effectively", Distill, 2016.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import threadpoolctl
 from scipy.spatial.distance import cdist
 
 from fer_bench import seeds
-from fer_bench.params import Score
-from fer_bench.tables.features import Purity
 
 K = 10
 PERPLEXITY = 30.0
@@ -78,31 +71,6 @@ def chance(y_true: np.ndarray) -> tuple[float, float]:
     counts = counts[counts > 0]
     own = (counts - 1) / (counts.sum() - 1)
     return float((counts * own).sum() / counts.sum()), float(own.mean())
-
-
-def purity(own: np.ndarray, y_true: np.ndarray, names: Sequence[str], score: Score) -> Purity:
-    """Average each picture's share, with a percentile interval of the bootstrap over pictures.
-
-    Args:
-        own: (n,) from :func:`shares`.
-        y_true: (n,) labels.
-        names: Expressions.
-        score: Level, number of resamples and their seed.
-    """
-    values, counts = np.unique(own, return_counts=True)
-    rng = seeds.generator(score.seed, "features", "purity")
-    # drawing pictures is drawing how often each value occurs
-    drawn = rng.multinomial(len(own), counts / len(own), size=score.n_resamples) @ values / len(own)
-    low, high = np.quantile(drawn, [(1 - score.level) / 2, (1 + score.level) / 2])
-    means = {name: float(own[y_true == index].mean()) for index, name in enumerate(names) if (y_true == index).any()}
-    estimate = float(own.mean())
-    return Purity(
-        estimate=estimate,
-        low=min(float(low), estimate),
-        high=max(float(high), estimate),
-        macro=float(np.mean(list(means.values()))),
-        by_expression=means,
-    )
 
 
 def perplexity(n: int) -> float:

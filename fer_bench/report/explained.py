@@ -19,6 +19,7 @@ from fer_bench.report import style, words
 from fer_bench.report.blocks import Block, Figure, Section, Table
 from fer_bench.report.figures import SHORT, slug, wrapped
 from fer_bench.report.grid import Grid
+from fer_bench.stats.purity import Purity, purity
 from fer_bench.tables import features
 from fer_bench.tables.features import Explained, Maps
 
@@ -40,11 +41,15 @@ class Kept(NamedTuple):
         found: The record.
         table: The table of features.
         maps: Grad-CAM maps.
+        purity: Among the features; None where there are none.
+        purity_map: On the two-dimensional map, likewise.
     """
 
     found: Explained
     table: pd.DataFrame
     maps: Maps
+    purity: Purity | None = None
+    purity_map: Purity | None = None
 
 
 def section(grid: Grid, folder: Path) -> Section | None:
@@ -87,12 +92,23 @@ def read(grid: Grid, dataset: str) -> dict[str, Kept]:
     for method in grid.methods(dataset):
         base = features.stem(grid.folder / "features", dataset, method)
         if base.with_suffix(".json").exists():
+            table = features.features.read(base.with_suffix(".csv"))
             found[method] = Kept(
                 features.read_record(base.with_suffix(".json")),
-                features.features.read(base.with_suffix(".csv")),
+                table,
                 features.read_maps(base.with_suffix(".npz")),
+                _purity_of(grid, table, "pure"),
+                _purity_of(grid, table, "pure_map"),
             )
     return found
+
+
+def _purity_of(grid: Grid, table: pd.DataFrame, column: str) -> Purity | None:
+    if not len(table):
+        return None
+    y_true = table["y_true"].to_numpy(dtype=np.int64)
+    names = [_name(label) for label in range(y_true.max() + 1)]
+    return purity(table[column].to_numpy(dtype=float), y_true, names, grid.params.score)
 
 
 def table(grid: Grid, kept: dict[str, dict[str, Kept]]) -> Table:
@@ -108,7 +124,7 @@ def table(grid: Grid, kept: dict[str, dict[str, Kept]]) -> Table:
         "last linear layer (of a method fitted in one go: those that it is fitted on), the share that have its label, "
         "mean over pictures; by expression: mean over expressions "
         "of each one's mean; by chance: what labels dealt out at random would give; on the map: purity on the "
-        f"two-dimensional t-SNE map instead of among the features. {_basis(asked)}".strip(),
+        f"two-dimensional t-SNE map instead of among the features. {_basis(grid, asked)}".strip(),
         wrapped=frozenset({*head, "method"}),
         right=frozenset(numbers),
         shared=frozenset({"n", "by chance", "that by chance"}),
@@ -119,37 +135,38 @@ def table(grid: Grid, kept: dict[str, dict[str, Kept]]) -> Table:
 
 def _row(grid: Grid, dataset: str, method: str, each: Kept) -> dict[str, str] | None:
     held = each.found.features
-    if held is None:
+    if held is None or each.purity is None or each.purity_map is None:
         return None
     return {
         "data set": dataset,
         "method": grid.title(method),
         "numbers": words.count(held.dimension),
         "n": words.count(each.found.n),
-        "purity": _purity(held.purity),
+        "purity": _printed(each.purity),
         "by chance": words.percent(held.chance),
-        "by expression": words.percent(held.purity.macro),
+        "by expression": words.percent(each.purity.macro),
         "that by chance": words.percent(held.chance_macro),
-        "on the map": words.percent(held.purity_map.estimate),
+        "on the map": words.percent(each.purity_map.estimate),
     }
 
 
-def _purity(held: features.Purity) -> str:
+def _printed(held: Purity) -> str:
     if held.low < held.high:
         return words.level_with_interval(held.estimate, held.low, held.high)
     return words.percent(held.estimate)
 
 
-def _basis(asked: list[Kept]) -> str:
+def _basis(grid: Grid, asked: list[Kept]) -> str:
     """Return the sentences that say of what, and how sure."""
     held = [each.found.features for each in asked if each.found.features is not None]
     if not held:
         return ""
+    score = grid.params.score
     nearest = words.listed(sorted({str(one.k) for one in held}, key=int), last="or")
     return (
         f"{nearest} neighbours; {_checkpoint([each.found for each in asked])}, one picture at a time. "
-        f"Brackets: {words.coverage(held[0].level)} intervals, resampling pictures, holding fixed the checkpoint and "
-        f"the neighbours (bootstrap, percentile, {held[0].n_resamples:,} resamples)."
+        f"Brackets: {words.coverage(score.level)} intervals, resampling pictures, holding fixed the checkpoint and "
+        f"the neighbours (bootstrap, percentile, {score.n_resamples:,} resamples)."
     )
 
 
@@ -185,8 +202,7 @@ def tsne(grid: Grid, dataset: str, shown: dict[str, Kept], folder: Path, suffix:
     side = width / n_columns
     panels = []
     for method, each in shown.items():
-        held = each.found.features
-        under = f"purity {_purity(held.purity)}" if held is not None else ""
+        under = f"purity {_printed(each.purity)}" if each.purity is not None else ""
         points = each.table[["y_true", "x", "y"]].reset_index(drop=True)
         panels.append((wrapped(grid.title(method), int(side * 17)), under, points))
     name = f"{slug(dataset)}_features{suffix}"
@@ -197,7 +213,7 @@ def tsne(grid: Grid, dataset: str, shown: dict[str, Kept], folder: Path, suffix:
         name=name,
         caption=f"t-SNE maps of the features that enter the last linear layer, on {dataset}: the same "
         f"n = {first.found.n:,} reported pictures for every method, coloured by true label. "
-        f"{_basis(list(shown.values()))} Purity is of the features themselves; by chance it would be "
+        f"{_basis(grid, list(shown.values()))} Purity is of the features themselves; by chance it would be "
         f"{words.percent(_chance(first))}. A map illustrates: its gaps, sizes and distances between groups mean "
         "nothing, and it shows groups where there are none; compare the purities.",
         alt=f"Scatter plots of {words.counted(len(shown), 'method')}, a point per picture. Purest neighbourhoods: "
@@ -240,7 +256,7 @@ def _marker(label: int) -> str:
 
 
 def _estimate(each: Kept) -> float:
-    return each.found.features.purity.estimate if each.found.features else 0.0
+    return each.purity.estimate if each.purity is not None else 0.0
 
 
 def _chance(each: Kept) -> float:

@@ -22,13 +22,14 @@ from fer_bench.errors import FerBenchError
 from fer_bench.metrics import Metric
 from fer_bench.metrics._named import labels_only
 from fer_bench.params import Params
-from fer_bench.stats import within
+from fer_bench.stats import by_order, within
 from fer_bench.stats.interval import Interval
 from fer_bench.stats.scoring import groups
 from fer_bench.stats.stored import runs_of
 from fer_bench.stats.within import Answer, Way
 from fer_bench.tables import ladder as steps
 from fer_bench.tables import orders, predicted
+from fer_bench.tables.by_order import by_order as scores_by_order
 from fer_bench.tables.gains import OVER, gains
 from fer_bench.tables.ladder import ladder
 
@@ -128,6 +129,33 @@ def climb(params: Params, *, say: Say) -> tuple[pd.DataFrame, pd.DataFrame]:
             gained += [{**place, "metric": name, **row} for row in _gains(held, metric, way, params.score.seed)]
             ladders += [{**place, "metric": name, **row} for row in _ladder(held, metric, way, params.score.seed)]
     return ladder.frame(ladders), gains.frame(gained)
+
+
+def score_orders(params: Params) -> pd.DataFrame:
+    """Compute the scores of every order that the grid's methods were asked in, under the metrics that it compares.
+
+    Returns:
+        The table of scores by order.
+
+    Raises:
+        FerBenchError: As :func:`climb`.
+    """
+    rows: list[dict[str, object]] = []
+    for held in _held(params):
+        if held.table is None:
+            continue
+        for selection in dict.fromkeys(column.selection for column in orders.columns(held.table)):
+            if selection in held.answers:
+                _asked(held, held.table, selection, orders.SINGLE)  # of the weights that were scored
+        rows += by_order.scores(
+            held.table,
+            labels_only(params.compare.metrics, n_classes=held.n_classes),
+            dataset=held.dataset,
+            method=held.method,
+            n_classes=held.n_classes,
+            score=params.score,
+        )
+    return scores_by_order.frame(rows)
 
 
 def printable(table: pd.DataFrame) -> pd.DataFrame:

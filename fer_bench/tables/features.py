@@ -1,9 +1,9 @@
 """``features/<dataset>_<method>.csv``, ``.json`` and ``.npz``: the features that one run's classifier is given.
 
-``.csv`` has one row per picture asked; the pictures are the same for all methods of a data set. ``.json`` is an
-:class:`Explained`. ``.npz`` holds :class:`Maps`: Grad-CAM maps of a few pictures, and the pictures themselves only
-where the data set's licence lets faces be shown. A method that cannot be asked leaves all three, without rows, and says
-why.
+``.csv`` has one row per picture asked; the pictures are the same for all methods of a data set, and purity is computed
+from it where it is printed. ``.json`` is an :class:`Explained`. ``.npz`` holds :class:`Maps`: Grad-CAM maps of a few
+pictures, and the pictures themselves only where the data set's licence lets faces be shown. A method that cannot be
+asked leaves all three, without rows, and says why.
 
 ``private/<dataset>_<method>.npz``, made on request and ignored by git, holds the maps with the pictures whatever the
 licence says.
@@ -41,24 +41,6 @@ features = Schema(
 )
 
 
-class Purity(Section, frozen=True, kw_only=True):
-    """A share of neighbours that have the same label, with its interval.
-
-    Attributes:
-        estimate: Mean over pictures.
-        low: Lower end.
-        high: Upper end.
-        macro: Mean over expressions of each one's mean.
-        by_expression: Expression to its mean; those that no picture has are absent.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    macro: float
-    by_expression: dict[str, float]
-
-
 class Features(Section, frozen=True, kw_only=True):
     """What was found of the features before the classifier.
 
@@ -68,12 +50,8 @@ class Features(Section, frozen=True, kw_only=True):
         k: Neighbours looked at.
         chance: Purity expected if labels were dealt out at random, with the shares that they have.
         chance_macro: Mean over expressions expected then.
-        purity: Among the features.
-        purity_map: On the two-dimensional map.
         perplexity: Of t-SNE.
         tsne_seed: Of t-SNE.
-        level: Coverage that the intervals aim at.
-        n_resamples: Of the bootstrap over pictures.
     """
 
     layer: str
@@ -81,12 +59,8 @@ class Features(Section, frozen=True, kw_only=True):
     k: int
     chance: float
     chance_macro: float
-    purity: Purity
-    purity_map: Purity
     perplexity: float
     tsne_seed: int
-    level: float
-    n_resamples: int
 
 
 class GradCam(Section, frozen=True, kw_only=True):

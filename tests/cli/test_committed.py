@@ -36,6 +36,7 @@ def test_there_is_a_committed_grid(committed_files):
         ("compare", "comparisons.csv"),
         ("ladder", "gains.csv"),
         ("ladder", "ladder.csv"),
+        ("ladder", "orders.csv"),
         ("verdict", "verdicts.csv"),
     ],
 )

@@ -7,18 +7,22 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def closure(file: Path, function: str | None = None) -> tuple[set[Path], set[str]]:
+def closure(
+    file: Path, function: str | None = None, without: frozenset[str] = frozenset()
+) -> tuple[set[Path], set[str]]:
     """Return the project's files that a file imports, directly or not, and the kinds it looks up in the registry.
 
     Args:
         file: Where to start.
         function: Start from this function and those it calls in the same file, not from the whole file.
+        without: Functions of that file that are left out.
     """
     files: set[Path] = set()
     kinds: set[str] = set()
     tree = ast.parse(file.read_text())
-    waiting = [*_imports(_reached(tree, function) if function else [tree])]
-    kinds |= {kind for part in (_reached(tree, function) if function else [tree]) for kind in _kinds(part)}
+    parts = _reached(tree, function, without) if function else [tree]
+    waiting = [*_imports(parts)]
+    kinds |= {kind for part in parts for kind in _kinds(part)}
     while waiting:
         found = waiting.pop()
         if found in files:
@@ -30,14 +34,14 @@ def closure(file: Path, function: str | None = None) -> tuple[set[Path], set[str
     return {path.relative_to(ROOT) for path in files}, kinds
 
 
-def _reached(tree: ast.Module, function: str) -> list[ast.AST]:
+def _reached(tree: ast.Module, function: str, without: frozenset[str]) -> list[ast.AST]:
     """Return the file's own top level and the functions that ``function`` reaches by name."""
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     top: list[ast.AST] = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
     names, waiting = set(), [function]
     while waiting:
         name = waiting.pop()
-        if name in names:
+        if name in names or name in without:
             continue
         names.add(name)
         waiting += [

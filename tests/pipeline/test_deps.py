@@ -34,6 +34,8 @@ PRINTS = {
     "run": {"fer_bench/card.py"},  # whether a file of weights is the one on record
     "compare": {"fer_bench/card.py"},  # which entries are approximations
 }
+# Likewise functions of a verb's own file: the scores that they print are written by `ladder` and `report`.
+PRINTING = {"batch": frozenset({"_scored"}), "explain": frozenset({"_said"})}
 # What the registry finds by a name that a stage's template holds: a file, or what another stage writes of it.
 SOURCES = "results/${grid}/sources/${item.method}.json"
 TEMPLATES = {"methods": SOURCES, "datasets": "fer_bench/datasets/${key}.py"}
@@ -50,7 +52,7 @@ def body(stage):
 def needed(stage):
     words = body(stage)["cmd"].split()[1:]
     verb, function = (words[0], words[1]) if words[0] in {"data", "audit"} else (words[0], words[0])
-    files, kinds = closure(ROOT / "fer_bench" / "cli" / f"{verb}.py", function)
+    files, kinds = closure(ROOT / "fer_bench" / "cli" / f"{verb}.py", function, PRINTING.get(stage, frozenset()))
     found = {str(file) for file in files}
     for kind in kinds:
         if kind == "datasets" and stage in OPENS_ONLY:

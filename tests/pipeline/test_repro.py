@@ -98,6 +98,7 @@ def test_every_stage_leaves_what_it_declares(done):
             "features/synthetic_conv_cut.npz",
             "metrics.json",
             "orders/synthetic_lbp_svm.json",
+            "orders.csv",
             "published.csv",
             "ranks.csv",
             "report.html",
@@ -185,10 +186,18 @@ def test_a_new_seed_runs_that_seed_only(restored):
     assert would_train(restored) == expected
 
 
-def test_a_new_metric_runs_scoring_and_what_follows(restored):
+SUMMARISE = {"score", "annotators", "adjust", "ladder", "compare", "verdict", "report"}
+
+
+def test_a_new_metric_runs_scoring_and_what_follows_and_asks_no_network(restored):
     (restored / "fer_bench" / "metrics" / "kappa.py").write_text('"""Another metric."""\n')
-    assert not would_train(restored)
-    assert "score" in would_run(restored)
+    assert would_run(restored) == SUMMARISE
+
+
+def test_another_level_runs_scoring_and_what_follows_and_asks_no_network(restored):
+    file = restored / "params.yaml"
+    file.write_text(file.read_text().replace("n_resamples: 200", "n_resamples: 200, level: 0.9"))
+    assert would_run(restored) == SUMMARISE
 
 
 def test_a_new_data_set_runs_no_cell_of_the_others(restored):

@@ -9,6 +9,7 @@ from fer_bench.errors import FerBenchError
 from fer_bench.stats import bootstrap, laddering, scoring, within
 from fer_bench.stats.within import Answer, Way
 from fer_bench.tables import orders, predicted
+from fer_bench.tables.by_order import by_order
 from fer_bench.tables.gains import gains
 from fer_bench.tables.ladder import ladder
 
@@ -98,6 +99,24 @@ def test_the_first_steps_are_the_rows_of_the_intervals_table(grid):
     for row in table.itertuples():
         for name in ("estimate", "low", "high"):
             assert getattr(row, name) == pytest.approx(whole.loc[(row.selection, row.metric), name], abs=1e-12)
+
+
+def test_every_order_that_was_asked_is_scored_and_single_is_the_row_of_score(grid, tmp_path):
+    climbed(grid)
+    assert not len(laddering.score_orders(params.read()))
+    write_orders(grid)
+    table = laddering.score_orders(params.read())
+    assert set(table["order"]) == set(orders.ORDERS)
+    ladders, _ = climbed(grid)
+    found = table[table["metric"] == "accuracy"].set_index(["selection", "order"])
+    assert found.loc[("best_on_test", "class_sorted_b32"), "estimate"] == of(ladders, "class_sorted")["estimate"]
+    scored = scoring.score(params.read()).intervals
+    whole = scored[scored["n_seeds"] == 3].set_index(["selection", "metric"])
+    for row in table[table["order"] == "single"].itertuples():
+        for name in ("estimate", "low", "high"):
+            assert getattr(row, name) == pytest.approx(whole.loc[(row.selection, row.metric), name], abs=1e-12)
+    by_order.write(table, tmp_path / "orders.csv")
+    pd.testing.assert_frame_equal(by_order.read(tmp_path / "orders.csv"), table, rtol=1e-8)
 
 
 def test_a_gain_is_the_oracle_less_each_other_selection(grid):

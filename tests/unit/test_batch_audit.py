@@ -12,7 +12,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 from baselines import conv_cut
-from fer_bench import params
+from fer_bench import params, registry
 from fer_bench.audits import _orders
 from fer_bench.cli.main import app
 from fer_bench.datasets import _store, ferplus
@@ -20,6 +20,7 @@ from fer_bench.errors import FerBenchError
 from fer_bench.expressions import EXPRESSIONS
 from fer_bench.method import Method, Phase, Recipe, Training
 from fer_bench.params import Score
+from fer_bench.stats import by_order
 from fer_bench.tables import gate, orders, predictions, runs
 from fer_bench.training import cell as cells
 from fer_bench.training import gradient
@@ -249,16 +250,32 @@ def test_the_record_counts_flips_over_seeds_and_holds_no_wall_time():
     answers = {seed: answers_of([0, 1, 2]) for seed in (0, 1)}
     answers[1]["listed_b8"] = flipped
     finding = audited({(seed, "last"): answers[seed] for seed in (0, 1)}, [0, 1, 2])
-    settings = Score(metrics=["accuracy"], n_resamples=100)
-    rows = finding.rows(settings)
-    record = finding.record(rows, settings)
+    rows = finding.rows()
+    record = finding.record(rows)
     listed = record["orders"]["last"]["listed_b8"]
     assert (listed["n_flipped"], listed["share_flipped"], listed["batch_size"]) == (1, round(1 / 6, 6), 8)
-    assert listed["accuracy"]["estimate"] == round(5 / 6, 6)
-    assert record["orders"]["last"]["single"]["accuracy"]["estimate"] == 1.0
     assert record["seeds"] == [0, 1]
     assert "seconds" not in json.dumps(record)
-    assert set(_orders.printable(rows)["status"]) == {"green", "red"}
+    assert set(_orders.printable(rows, [])["status"]) == {"green", "red"}
+
+
+def test_each_order_is_scored_over_the_seeds_that_were_asked():
+    answers = {seed: answers_of([0, 1, 2]) for seed in (0, 1)}
+    answers[1]["listed_b8"] = _orders.answer(np.eye(4)[[0, 1, 2]], np.eye(4)[[0, 1, 1]], 5.0)
+    finding = audited({(seed, "last"): answers[seed] for seed in (0, 1)}, [0, 1, 2])
+    metrics = {"accuracy": registry.load("metrics", "accuracy")}
+    settings = Score(metrics=["accuracy"], n_resamples=100)
+    scored = list(
+        by_order.scores(finding.table(), metrics, dataset="d", method="m", n_classes=finding.n_classes, score=settings)
+    )
+    assert [row["order"] for row in scored] == list(orders.ORDERS)
+    found = {row["order"]: row for row in scored}
+    assert found["single"]["estimate"] == 1.0
+    assert found["listed_b8"]["estimate"] == pytest.approx(5 / 6)
+    assert found["listed_b8"]["low"] < 5 / 6 < found["listed_b8"]["high"]
+    assert (found["listed_b8"]["seeds"], found["listed_b8"]["n_samples"]) == ("0;1", 3)
+    printed = _orders.printable(finding.rows(), scored)
+    assert printed["accuracy"][0].startswith("1.0000 (")
 
 
 # runs
