@@ -80,6 +80,13 @@ def grid_text():
     return GRID
 
 
+@pytest.fixture(scope="session")
+def written_out_text(grid_text):
+    """The small grid with every parameter that dvc.yaml names: DVC does not know defaults."""
+    choices = "protocol: honest, train_share: 1.0, device: cpu, precision: fp32, threads: 1"
+    return grid_text.replace("run: {", f"run: {{{choices}, ") + "verdict: {tolerance: 0.02}\n"
+
+
 @pytest.fixture
 def grid_folder(tmp_path, monkeypatch):
     """An empty working folder with a small grid's params.yaml."""

@@ -81,6 +81,21 @@ def _fill(text: str, most: int) -> str:
     return textwrap.fill(text, most, break_long_words=False, break_on_hyphens=False)
 
 
+def paragraph(text: str, *, indent: str = "", hanging: str = "") -> None:
+    """Print sentences to stdout in the terminal's width; ``hanging`` sets all lines but the first in further."""
+    first, further = indent, f"{indent}{hanging}"
+    print(
+        textwrap.fill(
+            text,
+            width(),
+            initial_indent=first,
+            subsequent_indent=further,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
+
+
 def width() -> int:
     """Return the width to print in: the terminal's, or 120 characters where there is none."""
     return shutil.get_terminal_size(fallback=(120, 24)).columns

@@ -1,7 +1,7 @@
 """``fer-bench annotators``: how far scores hang on who labelled, and how a method stands to one annotator."""
 
 from fer_bench import params as params_file
-from fer_bench.cli._common import AsJson, ParamsFile, say, show, wrote
+from fer_bench.cli._common import AsJson, ParamsFile, paragraph, say, show, wrote
 
 
 def annotators(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = False) -> None:
@@ -28,7 +28,7 @@ def annotators(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = Fal
     if as_json or len(table):
         show(table if as_json else annotating.printable(table), as_json=as_json)
     for sentence in [] if as_json else annotating.sentences(table):
-        print(sentence)
+        paragraph(sentence)
     target = grid.results / "annotators.csv"
     schema.write(table, target)
     wrote(target, then="fer-bench compare")

@@ -1,12 +1,11 @@
 """``fer-bench describe``: one thing in full, from its docstring and its card."""
 
-import textwrap
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from fer_bench import registry
-from fer_bench.cli._common import width
+from fer_bench.cli._common import paragraph, width
 from fer_bench.errors import FerBenchError
 
 if TYPE_CHECKING:
@@ -45,17 +44,7 @@ def describe(
 
 
 def _say(text: str, *, indent: str = "") -> None:
-    """Print a paragraph in the terminal's width; its further lines are set in."""
-    print(
-        textwrap.fill(
-            text,
-            width(),
-            initial_indent=indent,
-            subsequent_indent=f"{indent}    ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    )
+    paragraph(text, indent=indent, hanging="    ")
 
 
 def _print_card(name: str) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from fer_bench import registry
-from fer_bench.cli._common import AsJson, print_aligned
+from fer_bench.cli._common import AsJson, paragraph, print_aligned
 from fer_bench.errors import FerBenchError
 
 COLUMNS = (
@@ -37,14 +37,15 @@ def list_(
         return
     print_aligned(list(rows[0]), [list(row.values()) for row in rows])
     if methods:
-        print(
-            "\nOf the recipe named, with seven expressions. MACs: multiply-accumulates of predicting one picture. "
-            "verified: its network\nand losses give the figures of the released code's own modules (--json says which "
+        print()
+        paragraph(
+            "Of the recipe named, with seven expressions. MACs: multiply-accumulates of predicting one picture. "
+            "verified: its network and losses give the figures of the released code's own modules (--json says which "
             "file holds them)."
         )
         for row in methods:
             if row["note"]:
-                print(f"{row['method']}: {row['note']}.")
+                paragraph(f"{row['method']}: {row['note']}.")
 
 
 def _names(kind: str) -> list[str]:

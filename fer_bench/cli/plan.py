@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fer_bench.cli._common import AsJson, say
+from fer_bench.cli._common import AsJson, paragraph, say
 from fer_bench.errors import FerBenchError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def plan(
     _show(planned, found)
     print()
     for sentence in planning.sentences(planned, found, asked):
-        print(sentence)
+        paragraph(sentence)
 
 
 def _shares(held: dict[str, float], disagreement: float | None, accuracy: float | None, asked: float | None) -> float:

@@ -7,7 +7,7 @@ import typer
 
 from fer_bench import params as params_file
 from fer_bench import whole
-from fer_bench.cli._common import AsJson, ParamsFile, say, show, wrote
+from fer_bench.cli._common import AsJson, ParamsFile, paragraph, say, show, wrote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ def _show_published(numbers: "pd.DataFrame", pairs: "pd.DataFrame", *, as_json: 
     show(saying.told_apart(pairs), as_json=False)
     print()
     for sentence in saying.in_words(numbers, pairs):
-        print(sentence)
+        paragraph(sentence)
     say(
         "`?`: the size of the test set is not published; the first known one that fits is taken. `apart up to`: the "
         "share of pictures answered differently up to which McNemar's test tells A from B; pairs that it tells apart "

@@ -155,7 +155,7 @@ def test_a_method_without_a_card_is_listed_among_the_others(newcomer, card, code
     assert note in rows["newcomer"]["note"]
     assert rows["conv_cut"]["year"] == 2025
     printed = runner.invoke(app, ["list", "methods"])
-    assert f"newcomer: {rows['newcomer']['note']}." in printed.stdout
+    assert f"newcomer: {rows['newcomer']['note']}." in " ".join(printed.stdout.split())
 
 
 def test_a_method_without_a_card_is_described(monkeypatch):
@@ -186,6 +186,22 @@ def test_a_recipe_that_is_not_there_is_answered_with_those_that_are():
     assert "--recipe, one of: toy, default" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan", "--difference", "1", "--n", "3068", "--disagreement", "0.08"],
+        ["verdict", "--published"],
+        ["list", "methods"],
+        ["list", "datasets"],
+    ],
+    ids=" ".join,
+)
+def test_sentences_and_tables_keep_to_a_page(arguments):
+    found = runner.invoke(app, arguments, env={"COLUMNS": "140"})
+    assert found.exit_code == 0, found.output
+    assert max(map(len, found.stdout.splitlines())) <= 140
+
+
 @pytest.mark.parametrize("name", registry.names("methods"))
 def test_a_description_keeps_to_the_terminals_width(name):
     found = runner.invoke(app, ["describe", "method", name], env={"COLUMNS": "100"})
@@ -204,8 +220,9 @@ def test_a_method_is_described_with_its_paper_and_recipes(name):
 
 def test_a_file_on_record_is_described_with_its_digest():
     found = runner.invoke(app, ["describe", "method", "posterv2"])
-    assert "File on record: ir50.pth, SHA-256 62fcfa83" in found.stdout
-    assert "is not confirmed" in found.stdout
+    printed = " ".join(found.stdout.split())
+    assert "File on record: ir50.pth, SHA-256 62fcfa83" in printed
+    assert "is not confirmed" in printed
 
 
 def test_a_users_error_is_two_lines_and_exit_code_2(grid_folder):

@@ -50,7 +50,13 @@ def run(folder, commands, *, timeout=600):
     environment = {name: value for name, value in os.environ.items() if name not in {"DISPLAY", "BROWSER"}}
     own = Path(sys.prefix) / "bin"
     environment["PATH"] = os.pathsep.join(p for p in environment["PATH"].split(os.pathsep) if Path(p) != own)
-    environment |= {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "MPLBACKEND": "Agg"}
+    environment |= {
+        "PYTHON": sys.executable,
+        "PYTHONPATH": str(folder),
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "MPLBACKEND": "Agg",
+    }
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands],
         cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=timeout,
@@ -59,7 +65,7 @@ def run(folder, commands, *, timeout=600):
 
 
 @pytest.fixture(scope="module")
-def carried_out(tmp_path_factory, grid_text):
+def carried_out(tmp_path_factory, written_out_text):
     """A copy of the project with an environment, and with a small grid carried out in place of the demo's."""
     folder = tmp_path_factory.mktemp("documents")
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -72,8 +78,8 @@ def carried_out(tmp_path_factory, grid_text):
     environment.mkdir()
     for part in ("bin", "lib", "pyvenv.cfg"):
         (environment / part).symlink_to(Path(sys.prefix) / part)
-    (environment / ".installed").touch()  # as `make install` leaves it
-    (folder / "params.yaml").write_text(grid_text.replace("grid: tiny", "grid: demo"))
+    (environment / f".installed-{sys.version_info[0]}.{sys.version_info[1]}").touch()  # as `make install` leaves it
+    (folder / "params.yaml").write_text(written_out_text.replace("grid: tiny", "grid: demo"))
     run(folder, "source .venv/bin/activate; python -m fer_bench demo .")
     return folder
 
