@@ -82,7 +82,11 @@ FILES = (
     File(name="report.json", verb=_REPORT, holds="the same report for programs, with the grid's tables",
          more="Its form is [docs/report.schema.json](../docs/report.schema.json), a JSON schema with every column."),
     File(name="tables/*.tex", verb=_REPORT, holds="one fragment per table, to `\\input` (needs `booktabs`)",
-         more="`tables/numbers.tex` has a macro per number, for sentences."),
+         more="As wide as a page: in a paper of two columns, for `table*`. `tables/column/` has the same tables for "
+         "`table` in one of two columns, from 237 pt on (CVPR 237, ACM 241, IEEE 252): the type is as large and "
+         "nothing is left out; what does not fit side by side goes on below, under a thin rule, with the columns that "
+         "tell the rows apart repeated. A table too long for a page or column goes on in `NAME_2.tex`. "
+         "`tables/numbers.tex` has a macro per number, for sentences."),
     File(name="figures/*", verb=_REPORT, holds="one figure per file, as PDF for papers and PNG for the page",
          more="Faces are drawn only where the data set's licence allows it."),
     File(name="metrics.json", verb="fer-bench score",

@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+import re
 import shutil
 import subprocess
 import zlib
@@ -55,6 +56,28 @@ def _brought(name):
     if not folder.is_dir():
         pytest.skip(f"no {name} here; set FER_BENCH_DATA to the folder that holds {name}/")
     return folder
+
+
+SEEN_PT = 1.0  # what sticks out by less nobody sees
+
+
+@pytest.fixture
+def sticking_out(tmp_path):
+    """Compiles fragments in two columns of so many points; returns what sticks out of them or is higher, and where."""
+    from fer_bench.report.latex import run_pdflatex
+
+    head = "\\documentclass[10pt,twocolumn]{article}\n\\usepackage{booktabs}\n\\textheight650pt\\columnsep20pt\n"
+
+    def compiled(fragments, width):
+        boxes = [f"\\typeout{{In {path.name}}}\\noindent\\input{{{path}}}\\clearpage" for path in fragments]
+        text = "\n".join([f"{head}\\textwidth{2 * width + 20}pt\n\\begin{{document}}", *boxes, "\\end{document}\n"])
+        (tmp_path / "line.tex").write_text(text, encoding="utf-8")
+        _, *logs = re.split(r"^In (?=\S+\.tex$)", run_pdflatex(tmp_path, "line.tex"), flags=re.MULTILINE)
+        assert len(logs) == len(fragments) > 0
+        found = [(log, *hit) for log in logs for hit in re.findall(r"^(Overfull.*?\(([\d.]+)pt.*)", log, re.MULTILINE)]
+        return [f"{log.split()[0]}: {said}" for log, said, points in found if float(points) > SEEN_PT]
+
+    return compiled
 
 
 GRID = """

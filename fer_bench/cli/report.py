@@ -25,8 +25,9 @@ def report(
 
     It is one HTML page, Markdown, LaTeX with a fragment per table, JSON, and figures.
 
-    Reads the tables in results/GRID; writes report.html, report.md, report.tex, tables/*.tex, figures/*.pdf and *.png
-    and a copy of the params file there. Needs neither torch nor pictures.
+    Reads the tables in results/GRID; writes report.html, report.md, report.tex, tables/*.tex (as wide as a page;
+    tables/column/*.tex fit a column of two), figures/*.pdf and *.png and a copy of the params file there. Needs
+    neither torch nor pictures.
 
     \b
     Examples:

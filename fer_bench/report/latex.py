@@ -1,12 +1,9 @@
 r"""The report as LaTeX: table fragments to ``\input``, a document that holds them all, and its PDF.
 
-Fragments need booktabs and nothing else. Columns of words break their lines; their widths are shares of
-``\linewidth``, so that a fragment fits a column or a page. The document needs what Debian's
-texlive-latex-recommended holds.
+Fragments need booktabs and nothing else; each is there for a page's width and for a column of two. The document needs
+what Debian's texlive-latex-recommended holds.
 """
 
-import itertools
-import math
 import os
 import re
 import shutil
@@ -22,20 +19,8 @@ from fer_bench.errors import FerBenchError
 from fer_bench.report import marked, words
 from fer_bench.report.blocks import Block, Box, Code, Figure, Listing, Section, Table, Text, noted
 from fer_bench.report.grid import Grid
-from fer_bench.report.latex_text import comment, escape, escape_cell, pieces, width_pt
-
-LINES = 64
-"""Lines of one fragment: what fits a page at this size; longer tables go on in ``<name>_2.tex``."""
-
-_HALF_PAGE = 34
-"""Lines of each part of a longer table: two stand on a page, and the first fits under what is there already."""
-
-_PAGE_PT = 478.0  # the text width of report.tex: A4 less two margins of 2.1 cm, in TeX's points
-_HEIGHT_PT = 650.0  # of a page, less a heading, rules and skips
-_GAP_PT, _LEAST_GAP_PT = 6.0, 2.5  # between two columns, 2 \tabcolsep; the smaller one where a table is too wide
-_SENTENCE_PT = 72.0  # what is kept for a column of sentences before short words get theirs
-_BOLD = 1.15  # how much wider bold letters are, about
-_SHORT_PT = 72.0  # a column of words that needs no more than this gets it before longer ones share the rest
+from fer_bench.report.latex_layout import PAGE_PT, panels, parts
+from fer_bench.report.latex_text import comment, escape, escape_cell, width_pt
 
 _HALF, _SHORT_TEXT = 0.48, 420  # of the page; letters of caption and note in half of it
 _END = "\\par\\bigskip\n"
@@ -68,39 +53,21 @@ def provenance(grid: Grid) -> str:
     return comment(made) + (comment(escape(said)) if said else "")
 
 
-def fragments(block: Table, *, head: str) -> dict[str, str]:
-    """Return file stem to text: one tabular each, on its own complete."""
+def fragments(block: Table, *, head: str, width: float = PAGE_PT) -> dict[str, str]:
+    """Return file stem to text: one table each, on its own complete.
+
+    Args:
+        block: The table.
+        head: Comment lines that say what it was made from.
+        width: Of the line that it is for, in points.
+    """
     block, said = narrowed(block)
     head += comment(escape(said)) if said else ""
     found = {}
-    for part, (start, stop) in enumerate(_parts(block)):
+    for part, (start, stop) in enumerate(parts(block, width)):
         name = block.name if part == 0 else f"{block.name}_{part + 1}"
-        found[name] = head + _tabular(block, start, stop)
+        found[name] = head + _fragment(block, start, stop, width)
     return found
-
-
-def _parts(block: Table) -> list[tuple[int, int]]:
-    """Part the rows so that each part has about the same number of lines, at most about ``LINES``."""
-    if block.cells.empty:
-        return [(0, 0)]
-    cells, notes = noted(block)
-    widths, _ = _widths(block, cells)
-    lines = [
-        max([1, *(_lines(str(row[name]), _PAGE_PT * share) for name, share in widths.items())])
-        for row in cells.to_dict("records")
-    ]
-    under = sum(_lines(text, _PAGE_PT) for text in [*notes.values(), block.mark])
-    words_pt = 14 * _lines(block.caption, _PAGE_PT) + 12 * _lines(block.note, _PAGE_PT)  # rather too much
-    if sum(lines) + under <= LINES and 8 * (sum(lines) + under) + words_pt <= _HEIGHT_PT:
-        return [(0, len(lines))]
-    n_parts = max(2, -(-sum(lines) // _HALF_PAGE))
-    part_of = [before * n_parts // sum(lines) for before in itertools.accumulate([0, *lines[:-1]])]
-    starts = [row for row, part in enumerate(part_of) if row == 0 or part != part_of[row - 1]]
-    return list(itertools.pairwise([*starts, len(lines)]))
-
-
-def _lines(text: str, width: float) -> int:
-    return math.ceil(width_pt(text) / width)
 
 
 def narrowed(block: Table) -> tuple[Table, str]:
@@ -114,108 +81,86 @@ def narrowed(block: Table) -> tuple[Table, str]:
     return replace(block, cells=block.cells.drop(columns=same)), f"The same in all rows: {said}." if said else ""
 
 
-def _tabular(block: Table, start: int, stop: int) -> str:
+def _fragment(block: Table, start: int, stop: int, width: float) -> str:
     cells, notes = noted(replace(block, cells=block.cells.astype(object)))
     if cells.empty:
         cells = pd.DataFrame([[block.empty, *[""] * (len(cells.columns) - 1)]], columns=cells.columns)
         stop = 1
-    widths, gap = _widths(block, cells)
+    found = panels(block, cells, width)[: 1 if block.cells.empty else None]
     shown = cells.iloc[start:stop].reset_index(drop=True)
-    bold = {(row - start, column) for row, column in block.bold if start <= row < stop}
+    bold = frozenset((row - start, column) for row, column in block.bold)
+    bodies = [_tabular(replace(block, bold=bold), shown[list(panel.columns)], panel.shares(width)) for panel in found]
+    if len(bodies) > 1:
+        bodies = _stretched(bodies)
+    named = {str(text) for name in block.noted & set(shown.columns) for text in shown[name]}
+    under = _paragraphs({number: text for number, text in notes.items() if number in named}, width)
+    gap = min(panel.gap for panel in found)
+    setting = (
+        f"\\scriptsize\\setlength{{\\tabcolsep}}{{{gap / 2:.3g}pt}}\\def\\ragged{{\\rightskip0pt plus 1fil\\relax}}"
+    )
+    # no space may follow the table: a line that is full has no room for it
+    return f"{{{setting}%\n{_stacked(bodies, [*under, *filter(None, [escape(block.mark)])])}}}\n"
+
+
+def _tabular(block: Table, shown: pd.DataFrame, shares: dict[str, float]) -> str:
     style = shown.style.format(escape_cell).hide(axis="index")
     style = style.format_index(escape_cell, axis="columns")
     style = style.apply(
         lambda column: [
-            f"textbf:--rwrap;{_RAGGED if column.name in widths else ''}"
-            if (row, column.name) in bold
-            else _RAGGED
-            if column.name in widths
-            else ""
+            f"{_BOLD if (row, column.name) in block.bold else ''}{_RAGGED if column.name in shares else ''}"
             for row in range(len(column))
         ]
     )
     style = style.apply_index(
         lambda labels: [
-            f"{'textbf:--rwrap;' if name in block.bold_headers else ''}{_RAGGED if name in widths else ''}"
-            for name in labels
+            f"{_BOLD if name in block.bold_headers else ''}{_RAGGED if name in shares else ''}" for name in labels
         ],
         axis="columns",
     )
-    line, part = "\\linewidth", 1.0
-    if len(widths) == len(shown.columns) > 1:  # of a half page too the gaps leave less than of a page
-        line = f"\\dimexpr\\linewidth-{2 * len(widths) - 2}\\tabcolsep\\relax"
-        part = _PAGE_PT / (_PAGE_PT - gap * (len(widths) - 1))
     form = "".join(
-        f"p{{{part * widths[name]:.3f}{line}}}" if name in widths else ("r" if name in block.right else "l")
+        f"p{{{shares[name]:.3f}\\linewidth}}" if name in shares else ("r" if name in block.right else "l")
         for name in shown.columns
     )
-    body = style.to_latex(hrules=True, column_format=f"@{{}}{form}@{{}}")
-    setting = (
-        f"\\scriptsize\\setlength{{\\tabcolsep}}{{{gap / 2:.3g}pt}}\\def\\ragged{{\\rightskip0pt plus 1fil\\relax}}"
-    )
-    named = {str(text) for name in block.noted & set(shown.columns) for text in shown[name]}
-    under = _paragraphs({number: text for number, text in notes.items() if number in named})
-    return f"{{{setting}%\n{_with_under(body, [*under, *filter(None, [escape(block.mark)])])}}}\n"
+    return style.to_latex(hrules=True, column_format=f"@{{}}{form}@{{}}").rstrip()
 
 
-def _paragraphs(notes: dict[str, str]) -> list[str]:
+def _stretched(bodies: list[str]) -> list[str]:
+    """Make panels as wide as the line, so that their rules end at one place, with a thin rule between two."""
+    whole_line = "{tabular*}{\\linewidth}{@{\\extracolsep{\\fill}}"
+    made = [
+        body.replace("{tabular}{@{}", whole_line, 1).replace("\\end{tabular}", "\\end{tabular*}") for body in bodies
+    ]
+    upper = [body.replace("\\bottomrule\n", "") for body in made[:-1]]
+    first, *others = [*upper, made[-1]]
+    return [first, *(body.replace("\\toprule", "\\midrule", 1) for body in others)]
+
+
+def _paragraphs(notes: dict[str, str], width: float) -> list[str]:
     """Print notes, each on its lines; in one paragraph where none is long."""
     printed = [f"\\textbf{{{number}}}~{escape(text)}" for number, text in notes.items()]
-    if all(width_pt(text) < _PAGE_PT for text in notes.values()):
+    if all(width_pt(text) < width for text in notes.values()):
         return ["\\quad\n".join(printed)] if printed else []
     return [f"\\hangindent1em {text}" for text in printed]
 
 
-def _with_under(body: str, paragraphs: list[str]) -> str:
-    """Put notes and the mark under a table, as wide as it: a fragment carries them alone, and in any mode of TeX."""
-    if not paragraphs:
-        return body
-    text = "\\rule{0pt}{2.6ex}" + "\\par\n".join(f"{paragraph}\\strut" for paragraph in paragraphs)
-    return (
-        f"\\sbox0{{%\n{body.rstrip()}}}%\n\\begin{{tabular}}{{@{{}}l@{{}}}}\n\\usebox0\\\\[2pt]\n"
-        f"\\parbox{{\\wd0}}{{\\ragged {text}}}\n\\end{{tabular}}\n"
-    )
+def _stacked(bodies: list[str], paragraphs: list[str]) -> str:
+    """Put panels below each other and notes and the mark under them, as wide as they are.
 
-
-_RAGGED = "ragged:;"  # lines of words are left-aligned; \\raggedright would redefine the end of the row
-
-
-def _widths(block: Table, cells: pd.DataFrame) -> tuple[dict[str, float], float]:
-    """Share the page that columns of numbers leave among the columns of words, as their text needs it.
-
-    Returns:
-        Column of words to its share of the line; and the gap between two columns, in points.
+    So a fragment carries them alone, and in any mode of TeX.
     """
-    columns = [str(name) for name in cells.columns]
-    wordy = [name for name in columns if name in block.wrapped]
-    need = {name: _needed(block, cells, name) for name in columns}
-    least = {
-        name: max(width_pt(piece) for text in [name, *map(str, cells[name])] for piece in pieces(text)) + 2
-        for name in wordy
-    }
-    given = {name: min(need[name], least[name]) for name in wordy}
-    free = _PAGE_PT - sum(need[name] for name in columns if name not in wordy)
-    n_gaps = max(len(columns) - 1, 1)
-    gap = max(_LEAST_GAP_PT, min(_GAP_PT, (free - sum(given.values())) / n_gaps))
-    left = free - gap * (len(columns) - 1)
-    spare = left - sum(given.values())
-    kept = _SENTENCE_PT if max(need.values()) > 4 * _SENTENCE_PT else 0.0  # sentences must not become a ribbon
-    for name in sorted(wordy, key=lambda name: need[name]):  # short words first: a name should not be parted in two
-        if need[name] <= _SHORT_PT and need[name] - given[name] <= spare - kept:
-            spare -= need[name] - given[name]
-            given[name] = need[name]
-    wanted = {name: need[name] - given[name] for name in wordy}
-    total = sum(wanted.values())
-    share = min(1.0, max(0.0, spare) / total) if total else 0.0
-    return {name: (given[name] + share * wanted[name]) / _PAGE_PT for name in wordy}, gap
+    first, *others = bodies
+    if not others and not paragraphs:
+        return f"{first}%\n"
+    rows = ["\\usebox0", *others]
+    if paragraphs:
+        text = "\\rule{0pt}{2.6ex}" + "\\par\n".join(f"{paragraph}\\strut" for paragraph in paragraphs)
+        rows.append(f"\\parbox{{\\wd0}}{{\\ragged {text}}}")
+    below = "\\\\[2pt]\n".join(rows)
+    return f"\\sbox0{{%\n{first}}}%\n\\begin{{tabular}}{{@{{}}l@{{}}}}\n{below}\n\\end{{tabular}}%\n"
 
 
-def _needed(block: Table, cells: pd.DataFrame, name: str) -> float:
-    """Return the points that a column takes with no line broken."""
-    bold = _BOLD if name in {column for _, column in block.bold} else 1.0
-    head = width_pt(name) * (_BOLD if name in block.bold_headers else 1.0)
-    spare = 1.03 if name in block.wrapped else 1.0  # words hardly wider than estimated would take two lines
-    return spare * max([head, *(bold * width_pt(text) for text in map(str, cells[name]))]) + 2
+_BOLD = "textbf:--rwrap;"
+_RAGGED = "ragged:;"  # lines of words are left-aligned; \\raggedright would redefine the end of the row
 
 
 def document(title: str, sections: tuple[Section, ...], *, head: str, said_once: str = "") -> str:
@@ -266,10 +211,9 @@ def _narrow(block: Table) -> bool:
     block, said = narrowed(block)
     if block.cells.empty or block.noted or block.mark or len(block.caption + said + block.note) > _SHORT_TEXT:
         return False
-    widths, gap = _widths(block, block.cells)
-    kept = [str(name) for name in block.cells.columns if name not in widths]
-    whole = sum(_needed(block, block.cells, name) for name in kept) + _PAGE_PT * sum(widths.values())
-    return whole + gap * (len(block.cells.columns) - 1) <= _HALF * _PAGE_PT and len(_parts(block)) == 1
+    found = panels(block, block.cells, PAGE_PT)
+    taken = max(panel.taken(block, block.cells) for panel in found)
+    return taken <= _HALF * PAGE_PT and len(parts(block, PAGE_PT)) == 1
 
 
 def _block(block: Block) -> str:

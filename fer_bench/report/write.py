@@ -38,6 +38,7 @@ from fer_bench.report import (
 )
 from fer_bench.report.blocks import Section, tables
 from fer_bench.report.grid import Grid
+from fer_bench.report.latex_layout import COLUMN_PT, PAGE_PT
 
 
 def sections(grid: Grid, figure_folder: Path) -> tuple[Section, ...]:
@@ -77,6 +78,8 @@ def sections(grid: Grid, figure_folder: Path) -> tuple[Section, ...]:
 def write(grid: Grid, *, asked: str, kept: Path | None = None) -> None:
     """Write report.html, .json, .md and .tex, tables/, figures/ and params.yaml into the grid's folder.
 
+    Tables are there for a page's width, and in tables/column/ for a column of two.
+
     Args:
         grid: The tables.
         asked: Text of the params file, kept beside the report as the record of what was asked for.
@@ -84,13 +87,14 @@ def write(grid: Grid, *, asked: str, kept: Path | None = None) -> None:
     """
     with whole.together(grid.folder, "report", entire=("figures", "tables")) as made:
         (made / "figures").mkdir()
-        (made / "tables").mkdir()
         with style.keeping(kept):
             parts = sections(grid, made / "figures")
         head = latex.provenance(grid)
-        for table in tables(parts):
-            for name, text in latex.fragments(table, head=head).items():
-                (made / "tables" / f"{name}.tex").write_text(text, encoding="utf-8")
+        for place, width in (("tables", PAGE_PT), ("tables/column", COLUMN_PT)):
+            (made / place).mkdir()
+            for table in tables(parts):
+                for name, text in latex.fragments(table, head=head, width=width).items():
+                    (made / place / f"{name}.tex").write_text(text, encoding="utf-8")
         (made / "tables" / "numbers.tex").write_text(numbers.macros(grid, head=head), encoding="utf-8")
         title = grid.params.report.title
         said_once = grid.params.report.scale.strip()

@@ -35,7 +35,7 @@ def render(folder: Path) -> None:
 
 def texts(folder: Path) -> dict[str, str]:
     """Return the files that are compared: the report and its tables; of the page, all but the pictures' own bytes."""
-    paths = [folder / "report.md", folder / "report.tex", *sorted((folder / "tables").glob("*.tex"))]
+    paths = [folder / "report.md", folder / "report.tex", *sorted((folder / "tables").rglob("*.tex"))]
     found = {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in paths}
     page = (folder / "report.html").read_text(encoding="utf-8")
     # another build of matplotlib may draw a line otherwise, so figures are not stored

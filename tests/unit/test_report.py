@@ -197,6 +197,15 @@ def test_every_fragment_compiles_alone(name, request, tmp_path):
 @pytest.mark.latex
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: install texlive-latex-recommended")
 @pytest.mark.parametrize("name", ["odd", "marked"])
+def test_every_table_fits_a_column(name, request, sticking_out):
+    fragments = sorted((request.getfixturevalue(name) / "tables" / "column").glob("*.tex"))
+    assert len(fragments) >= 9
+    assert not sticking_out(fragments, 241)
+
+
+@pytest.mark.latex
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: install texlive-latex-recommended")
+@pytest.mark.parametrize("name", ["odd", "marked"])
 def test_the_report_compiles_to_equal_bytes_and_no_line_sticks_out(name, request, tmp_path):
     folder = request.getfixturevalue(name)
     shutil.copytree(folder, tmp_path / "report")
@@ -418,7 +427,7 @@ def test_every_table_and_figure_carries_the_marks(marked):
         said = markdown.render("", (dataclasses.replace(parts[0], blocks=(block,)),))
         assert COPY in said
         assert "contaminated (origin), accepted in params.yaml" in said
-    for path in (folder / "tables").glob("*.tex"):
+    for path in (folder / "tables").rglob("*.tex"):
         head, table, body = path.read_text(encoding="utf-8").partition("{\\scriptsize")
         for text in (head, body) if table else (head,):  # numbers.tex has no table
             assert COPY in text, path.name
