@@ -60,7 +60,8 @@ def together(folder: Path, name: str, *, entire: tuple[str, ...] = ()) -> Iterat
         _remove(new)
         new.mkdir()
         try:
-            yield new
+            with naming(folder):
+                yield new
             for inner in entire:
                 (new / _ENTIRE).mkdir(exist_ok=True)
                 (new / inner).rename(new / _ENTIRE / inner)
@@ -121,6 +122,43 @@ def write(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def room(place: Path, n_bytes: int) -> None:
+    """Refuse to begin what has no room on its disk.
+
+    Args:
+        place: What is to be written, or where.
+        n_bytes: How much it takes, at least.
+
+    Raises:
+        FerBenchError: If less is free.
+    """
+    free = shutil.disk_usage(standing(place)).free
+    if free < n_bytes:
+        raise FerBenchError(
+            f"{place}: it takes {n_bytes / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free there",
+            fix="make room there, or link the folder to a disk that has more; then give the same command again",
+        )
+
+
+def standing(place: Path) -> Path:
+    """Return the folder that a path is in, or would be, as far as there is one."""
+    place = place.absolute()
+    while not place.is_dir():
+        place = place.parent
+    return place
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name in an error of writing what was written: a full disk tells of an open file's bytes alone."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[BinaryIO]:
     """Yield a file that takes its place if the block ends well, and vanishes if not; the caller holds the place.
@@ -131,7 +169,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     new, _ = _beside(path)
     _check_kind(new, path)
     try:
-        with new.open("wb") as file:
+        with naming(path), new.open("wb") as file:
             yield file
         put(new, path)
     except BaseException:
@@ -152,8 +190,9 @@ def _replacing(folder: Path) -> Iterator[Path]:
     new, old = _beside(folder)
     new.mkdir(parents=True)
     try:
-        yield new
-        make_durable(new)
+        with naming(folder):
+            yield new
+            make_durable(new)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
@@ -293,6 +332,7 @@ def _ready(place: Path) -> Path:
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        with naming(path):
+            os.fsync(handle)
     finally:
         os.close(handle)

@@ -10,10 +10,14 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from fer_bench import __version__
+from fer_bench import __version__, whole
 
 _LONGEST = 200  # letters of a message that the line quotes
-_NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota is used up"}
+_NO_ROOM = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota is used up",
+    errno.EFBIG: "the file is larger than is allowed here (ulimit -f)",
+}
 _REFUSED = {
     errno.EACCES: "make it readable and writable for you, or name another place",
     errno.EPERM: "make it readable and writable for you, or name another place",
@@ -66,10 +70,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _no_room(error: OSError) -> str:
     """Say where there is no room, and how much is left."""
-    place = Path(str(error.filename)).absolute() if error.filename else Path.cwd()
-    while not place.exists():
-        place = place.parent
-    folder = place if place.is_dir() else place.parent
+    folder = whole.standing(Path(str(error.filename or ".")))
     free = shutil.disk_usage(folder).free / 1e6
     why = _NO_ROOM[error.errno or errno.ENOSPC]
     return f"error: {folder}: {why}, {free:,.1f} MB are free\n  fix: make room there, then give the same command again"

@@ -115,6 +115,7 @@ def prepare(name: str, choice: params.Prepare, folder: Path = Path("data")) -> P
     counts = count(loaded.samples, dataset.n_classes(options))
     official = hold_to_official(name, counts, dataset.official_counts(options), part=_allows_part(options))
     order = loaded.samples["sample_id"].astype("string").argsort(kind="stable").to_numpy()
+    whole.room(folder / name, len(order) * int(np.prod(loaded.images.shape[1:])))
     with whole.replacing(folder / name) as new:
         digests = _write_images(new / "images.npy", loaded.images, order)
         table = loaded.samples.iloc[order].reset_index(drop=True).assign(digest=digests)

@@ -137,6 +137,8 @@ def _compute(
         for start in track(range(0, len(rows), _BATCH), description=said, disable=not os.isatty(2)):
             chosen = rows[start : start + _BATCH]
             found = _features_of(trunk, images[chosen], side=side, mirrored=mirrored, device=device)
+            if not start:
+                whole.room(path, len(rows) * found[0].nbytes)
             content = found.tobytes() if start else _head(len(rows), found) + found.tobytes()
             digest.update(content)
             file.write(content)

@@ -436,8 +436,13 @@ class Keeper(Hook):  # type: ignore[misc]  # mmengine ships no types
             meta = {"epoch": own_epoch, "iter": own_epoch * len(runner.train_dataloader)}
             file = _file(self.folder, epoch)
             part = file.with_name(f"{file.name}.part")
-            runner.save_checkpoint(str(part.parent), part.name, meta=meta)
-            whole.put(part, file)
+            try:
+                with whole.naming(part):
+                    runner.save_checkpoint(str(part.parent), part.name, meta=meta)
+                whole.put(part, file)
+            except OSError:
+                part.unlink(missing_ok=True)
+                raise
         phase = _unwrapped(runner.model).phase_settings
         runner.train_loop.stop_training = rules.stopped_early(phase, self.own)
 
