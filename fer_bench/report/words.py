@@ -147,13 +147,13 @@ def selection(name: str) -> str:
 
 
 def published(share: float) -> str:
-    """Print a published level with the two decimals that papers give; a second decimal of 0 is left out.
+    """Print a published level with the two decimals that papers give, a 0 at the end too.
 
     Examples:
-        >>> published(0.9505), published(0.89)
-        ('95.05 %', '89.0 %')
+        >>> published(0.9505), published(0.8970)
+        ('95.05 %', '89.70 %')
     """
-    return f"{100 * share:.2f}".removesuffix("0") + " %"
+    return f"{100 * share:.2f} %"
 
 
 def inline(title: str) -> str:
