@@ -34,7 +34,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines._blocks import resnet, settings
+from baselines._blocks import resnet, settings, stages
 from fer_bench.method import Batch, Method, Phase, Recipe, WarmupCosine, Weights
 from fer_bench.training import official
 
@@ -54,6 +54,7 @@ class Options:
             RAF-DB, the rest are of no class and still enter the variance.
         small: Another size, for random weights only.
         start: Initial weights of the attention heads: the released code's, or torch's default ones.
+        cut: The stage after which a network that is no ResNet is cut, e.g. ``blocks.6``; empty: it is not.
     """
 
     backbone: str = "resnet18.tv_in1k"
@@ -61,6 +62,7 @@ class Options:
     centres: int = 8
     small: resnet.Small | None = None
     start: Literal["released", "torch"] = "released"
+    cut: str = ""
 
 
 class SpatialAttention(nn.Module):
@@ -158,7 +160,7 @@ def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
         n_classes: Number of logits.
         weights: Initial weights of the trunk.
     """
-    trunk = resnet.Grid(options.backbone, options.small, weights)
+    trunk = stages.grid(options.backbone, options.small, weights, cut=options.cut)
     head = Head(trunk.n_channels, n_classes, options.heads)
     if options.start == "released":
         head.heads.apply(_start)
@@ -212,7 +214,7 @@ class Loss(nn.Module):
 
 def build_loss(options: Options, *, labels: np.ndarray, n_classes: int) -> nn.Module:  # noqa: ARG001 - BuildLoss
     """Build the loss."""
-    n_channels = resnet.n_channels(options.backbone, options.small)
+    n_channels = stages.n_channels(options.backbone, options.small, cut=options.cut)
     return Loss(n_channels, max(options.centres, n_classes))
 
 
@@ -270,6 +272,16 @@ RECIPES = {
         departures=(*settings.CPU_DEPARTURES, TORCH_START),
         options=Options(small=settings.CPU_NET, start="torch"),
         training=settings.CPU,
+    ),
+    "lite0": Recipe(
+        about="DAN with the released code's four heads on EfficientNet-Lite0, for two CPU cores",
+        departures=(
+            *settings.LITE0_DEPARTURES,
+            "the heads stand on the last stage, of 320 channels, before the convolution that makes 1,280 of them",
+        ),
+        options=Options(backbone=settings.LITE0, cut="blocks.6"),
+        weights=settings.LITE0_WEIGHTS,
+        training=settings.PRETRAINED,
     ),
     "code": CODE,
     "code_imagenet": dataclasses.replace(

@@ -38,7 +38,7 @@ import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines._blocks import resnet, settings
+from baselines._blocks import resnet, settings, stages
 from baselines._blocks.class_maps import Head, disagreement
 from fer_bench.method import Batch, Exponential, Method, Mirror, Phase, Recipe, WarmupCosine, Weights
 from fer_bench.training import official
@@ -69,7 +69,11 @@ def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
         n_classes: Number of logits.
         weights: Initial weights of the trunk.
     """
-    trunk = resnet.Grid(options.backbone, options.small, weights, caffe=options.caffe)
+    trunk = (
+        resnet.Grid(options.backbone, options.small, weights, caffe=True)
+        if options.caffe
+        else stages.grid(options.backbone, options.small, weights)
+    )
     return nn.Sequential(OrderedDict(trunk=trunk, head=Head(trunk.n_channels, n_classes)))
 
 
@@ -146,6 +150,13 @@ RECIPES = {
         departures=(*settings.CPU_DEPARTURES, "strides in the second convolution of a block, basic blocks"),
         options=Options(backbone="resnet18.tv_in1k", caffe=False, small=settings.CPU_NET),
         training=settings.CPU,
+    ),
+    "lite0": Recipe(
+        about="EAC with the released code's weight of disagreement on EfficientNet-Lite0, for two CPU cores",
+        departures=settings.LITE0_DEPARTURES,
+        options=Options(backbone=settings.LITE0, caffe=False),
+        weights=settings.LITE0_WEIGHTS,
+        training=settings.PRETRAINED,
     ),
     "code": CODE,
     "code_imagenet": dataclasses.replace(

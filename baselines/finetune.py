@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from baselines._blocks import dlib_face, resnet, settings
 from baselines._blocks.normalise import Normalise
-from fer_bench.method import Method, Phase, Recipe, Training, WarmupCosine, Weights
+from fer_bench.method import Method, Phase, Recipe, Training, Weights
 from fer_bench.training.weights import create_backbone
 
 
@@ -96,10 +96,12 @@ RESNET18 = Recipe(
     ),
 )  # fmt: skip
 
-PRETRAINED = Training(
-    phases=(Phase(epochs=12, lr=1e-3, schedule=WarmupCosine(warmup_epochs=1)),), batch_size=64, image_size_px=112,
-    optimizer="adamw", weight_decay=0.05, augment=("flip", "crop", settings.ERASE),
-)  # fmt: skip
+LITE0 = Recipe(
+    about="EfficientNet-Lite0 from ImageNet at 112 px; settings of our choice, for two CPU cores",
+    options=Options(backbone=settings.LITE0),
+    weights=settings.LITE0_WEIGHTS,
+    training=settings.PRETRAINED,
+)
 
 RECIPES = {
     "toy": Recipe(
@@ -120,19 +122,17 @@ RECIPES = {
         about="as resnet18, from weights of a ResNet-18 trained on faces (MS-Celeb-1M)",
         weights="weights/resnet18_msceleb.pth",
     ),
-    "lite0": dataclasses.replace(
-        RESNET18,
-        about="EfficientNet-Lite0 from ImageNet at 112 px; settings of our choice, for two CPU cores",
-        options=Options(backbone="tf_efficientnet_lite0"),
-        weights="weights/tf_efficientnet_lite0.safetensors",
-        training=PRETRAINED,
+    "lite0": LITE0,
+    "lite0_votes": dataclasses.replace(
+        LITE0,
+        about="as lite0, trained on the shares of the annotators' votes instead of labels",
+        training=dataclasses.replace(settings.PRETRAINED, targets="votes"),
     ),
     "dlib_face": dataclasses.replace(
-        RESNET18,
+        LITE0,
         about="dlib's network for face recognition at 112 px; settings of our choice, for two CPU cores",
         options=Options(backbone=dlib_face.NAME),
         weights=f"weights/{dlib_face.NAME}.safetensors",
-        training=PRETRAINED,
     ),
     "cpu": Recipe(
         about="a small ResNet from random weights at a scale that two cores carry: the control of all recipes cpu",

@@ -34,7 +34,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines._blocks import resnet, settings
+from baselines._blocks import resnet, settings, stages
 from fer_bench.method import Batch, Exponential, Method, Phase, Recipe, Weights
 from fer_bench.training import official, processes
 
@@ -98,7 +98,7 @@ def build(options: Options, *, n_classes: int, weights: Weights) -> nn.Module:
         n_classes: Number of logits.
         weights: Initial weights of the trunk.
     """
-    trunk = resnet.Grid(options.backbone, options.small, weights, left_over=(EMBEDDING,))
+    trunk = stages.grid(options.backbone, options.small, weights, left_over=(EMBEDDING,))
     return nn.Sequential(OrderedDict(trunk=trunk, head=Head(trunk.n_channels, n_classes)))
 
 
@@ -216,6 +216,13 @@ RECIPES = {
         departures=settings.CPU_DEPARTURES,
         options=Options(small=settings.CPU_NET),
         training=settings.CPU,
+    ),
+    "lite0": Recipe(
+        about="SCN with the released code's settings on EfficientNet-Lite0, for two CPU cores",
+        departures=settings.LITE0_DEPARTURES,
+        options=Options(backbone=settings.LITE0),
+        weights=settings.LITE0_WEIGHTS,
+        training=settings.PRETRAINED,
     ),
     "code": CODE,
     "code_low": dataclasses.replace(

@@ -7,6 +7,8 @@ A class beyond the eighth is no expression of that vector. It is called by its n
 underscore (``class9``, with index 8 in the tables): a metric of one class is ``<metric>_<name>``, ``recall_class9``.
 """
 
+import numpy as np
+
 EXPRESSIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 
 
@@ -30,3 +32,26 @@ def expressions(n_classes: int) -> tuple[str, ...]:
         raise ValueError(message)
     numbered = (f"class{number}" for number in range(len(EXPRESSIONS) + 1, n_classes + 1))
     return (*EXPRESSIONS[:n_classes], *numbered)
+
+
+def vote_shares(votes: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Turn counts of annotators' votes into shares over the expressions.
+
+    Votes for something else (unknown, no face, an expression that is not told apart) are left out and the rest adds up
+    to 1; the shares of a sample without any vote are 0.
+
+    Args:
+        votes: (n, v) counts; the first K columns are the expressions'.
+        n_classes: K.
+
+    Returns:
+        (n, K) shares, and whether (n,) a sample has a vote for any expression.
+
+    Examples:
+        >>> shares, voted = vote_shares(np.array([[3, 1, 6], [0, 0, 10]]), 2)
+        >>> shares.tolist(), voted.tolist()
+        ([[0.75, 0.25], [0.0, 0.0]], [True, False])
+    """
+    own = np.asarray(votes[:, :n_classes], dtype=float)
+    total = own.sum(axis=1, keepdims=True)
+    return own / np.maximum(total, 1), total[:, 0] > 0

@@ -416,6 +416,9 @@ class Training:
         adam_eps: Adam's epsilon (torch: 1e-8, Keras: 1e-7).
         clip_norm: Global norm to which gradients are clipped; None: not clipped.
         label_smoothing: Share of the target spread evenly.
+        targets: What cross-entropy is taken against: ``labels``, or ``votes``, the shares of the annotators' votes
+            (Barsoum et al., ICMI 2016, arXiv:1608.01041, their cross-entropy loss). Samples are chosen by their labels
+            in any case.
         sampling: Which samples an epoch has.
         augment: Random changes of the training pictures, in this order.
         augment_before_resize: Likewise, made before, at the size in which the data set was prepared.
@@ -436,6 +439,7 @@ class Training:
     adam_eps: float = 1e-8
     clip_norm: float | None = None
     label_smoothing: float = 0.0
+    targets: Literal["labels", "votes"] = "labels"
     sampling: Sampling = "once"
     augment: tuple[Augmentation, ...] = ()
     augment_before_resize: tuple[Augmentation, ...] = ()
@@ -492,6 +496,7 @@ class Batch:
         rows: (n,) rows of the training part, for methods that remember samples.
         epoch: 0-based, counted over all phases.
         second: The samples' second pictures, like ``inputs``, where the recipe has a ``second_view``; else None.
+        votes: (n, K) shares of the annotators' votes, where the recipe's ``targets`` are votes; else None.
     """
 
     inputs: Any
@@ -502,6 +507,7 @@ class Batch:
     rows: Any
     epoch: int
     second: Any = None
+    votes: Any = None
 
 
 class Build(Protocol):
@@ -593,8 +599,8 @@ class Method:
 
         Raises:
             TypeError: If not exactly one of ``build`` and ``fit`` is given, or a recipe's ``training`` contradicts it,
-                or watches the training accuracy of a loss whose logits the harness does not see; or two losses are
-                given; or rates fall with a depth that the method does not give.
+                or watches the training accuracy of a loss whose logits the harness does not see, or gives it votes; or
+                two losses are given; or rates fall with a depth that the method does not give.
         """
         if self.loss is not None and self.build_loss is not None:
             message = f"{self.title}: give loss or build_loss, not both"
@@ -610,6 +616,9 @@ class Method:
             own = self.loss is not None or self.build_loss is not None
             if own and "train_accuracy" in watched:
                 message = f"{self.title}, recipe {name}: a loss of its own gives no train_accuracy to watch"
+                raise TypeError(message)
+            if own and recipe.training and recipe.training.targets != "labels":
+                message = f"{self.title}, recipe {name}: a loss of its own is taken against labels"
                 raise TypeError(message)
             if recipe.training and recipe.training.layer_lr_decay != 1 and self.depth is None:
                 message = f"{self.title}, recipe {name}: layer_lr_decay needs the method's depth"

@@ -7,7 +7,6 @@ compute what torchvision's do, under the same names.
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from baselines._blocks.normalise import Normalise
@@ -76,12 +75,6 @@ class Grid(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Map pictures in [0, 1] to a grid of features."""
         return self.net.forward_features(self.normalise(images))  # type: ignore[no-any-return]
-
-
-def n_channels(backbone: str, small: Small | None) -> int:
-    """Return the channels of a :class:`Grid` without building its weights."""
-    with torch.device("meta"):
-        return Grid(backbone, small, Weights("none")).n_channels
 
 
 def numbered(name: str) -> str:

@@ -58,5 +58,20 @@ CPU_DEPARTURES = (
     "the training of all recipes cpu: 12 epochs of AdamW, mirrored, shifted and scaled pictures, erasing",
 )
 
+PRETRAINED = Training(
+    phases=(Phase(epochs=12, lr=1e-3, schedule=WarmupCosine(warmup_epochs=1)),), batch_size=64, image_size_px=112,
+    optimizer="adamw", weight_decay=0.05, augment=("flip", "crop", ERASE),
+)  # fmt: skip
+"""Of every recipe ``lite0`` and ``dlib_face``: pretrained networks that two cores carry. It is nobody's published
+training, and the same for all, so that such runs differ in the method alone."""
+
+LITE0 = "tf_efficientnet_lite0"
+LITE0_WEIGHTS = f"weights/{LITE0}.safetensors"
+
+LITE0_DEPARTURES = (
+    "EfficientNet-Lite0 from ImageNet in place of the ResNet; pictures of 112 px",
+    "the training of all recipes lite0: 12 epochs of AdamW, mirrored, shifted and scaled pictures, erasing",
+)
+
 UNROUNDED = "noise is not rounded to whole grey levels"
 """A departure of every recipe with :data:`NOISE`: the released code adds it to uint8 pictures."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fer_bench import expressions
 from fer_bench.errors import FerBenchError
 from fer_bench.metrics import Answers
 
@@ -41,10 +42,7 @@ def logarithms(answers: Answers) -> np.ndarray:
 
 
 def vote_shares(answers: Answers) -> tuple[np.ndarray, np.ndarray]:
-    """Return annotators' shares (n, k) over the expressions, and whether (n,) a sample has a vote for any of them.
-
-    Votes for something else (unknown, no face, an expression that is not told apart) are left out and the rest adds up
-    to 1; the shares of a sample without any vote are 0.
+    """Return an answer's :func:`fer_bench.expressions.vote_shares`.
 
     Raises:
         FerBenchError: If annotators are not known.
@@ -54,9 +52,7 @@ def vote_shares(answers: Answers) -> tuple[np.ndarray, np.ndarray]:
             "this metric is measured against annotators' votes, and they are not known here",
             fix="leave it out, or ask for it on a data set with votes, as FERPlus",
         )
-    votes = np.asarray(answers.votes[:, : probabilities(answers).shape[1]], dtype=float)
-    total = votes.sum(axis=1, keepdims=True)
-    return votes / np.maximum(total, 1), total[:, 0] > 0
+    return expressions.vote_shares(answers.votes, probabilities(answers).shape[1])
 
 
 def over_voted(losses: np.ndarray, voted: np.ndarray) -> np.ndarray:

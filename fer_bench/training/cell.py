@@ -13,13 +13,14 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import numpy as np
 
-from fer_bench import provenance, registry
+from fer_bench import expressions, provenance, registry
 from fer_bench.datasets import _store
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Augmentation, Method, Recipe, Sampling, Schedule, Weights
 from fer_bench.params import Params, Run
 from fer_bench.protocols import Parts, Protocol
 from fer_bench.tables import gate, runs
+from fer_bench.tables import samples as samples_table
 
 WORK = Path(".fer-bench/work")
 UNSURE = "the record is from before records said which of several kinds a change is"
@@ -74,6 +75,27 @@ class Cell:
     def n_classes(self) -> int:
         """Number of expressions."""
         return self.dataset.info.n_classes
+
+    def vote_shares(self, rows: np.ndarray) -> np.ndarray:
+        """Return the shares of annotators' votes over the expressions of some rows of the image store.
+
+        Returns:
+            (m, K) float32; each row adds up to 1.
+
+        Raises:
+            FerBenchError: If annotators are not known, or a sample has no vote for an expression.
+        """
+        samples = self.dataset.samples
+        columns = list(samples_table.vote_columns(list(samples.columns)))
+        fix = "choose a recipe whose targets are labels; `fer-bench describe method` shows them"
+        if not columns:
+            problem = f"recipe {self.recipe_name} trains on annotators' votes, which {self.dataset.name} does not have"
+            raise FerBenchError(problem, fix=fix)
+        shares, voted = expressions.vote_shares(samples[columns].to_numpy()[rows], self.n_classes)
+        if not voted.all():
+            at = samples["sample_id"].iloc[rows[~voted][0]]
+            raise FerBenchError(f"{self.dataset.name}: no annotator of sample {at} chose an expression", fix=fix)
+        return shares.astype(np.float32)
 
     @property
     def couples_batch(self) -> bool:

@@ -184,6 +184,7 @@ def _opener(cell: Cell, model: RunnerModel) -> Callable[..., list[Part]]:
             rows=rows,
             labels=labels[rows],
             seed=cell.seed,
+            votes=cell.vote_shares(rows) if trains and training.targets == "votes" else None,
             n_draws=pictures.n_draws(training),
             n_second_draws=pictures.n_second_draws(training) if trains else 0,
             sampling=training.sampling if trains else "once",

@@ -25,7 +25,8 @@ def cross_entropy(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]
         The loss, and the number of samples whose largest logit is the label's.
     """
     logits = model.head(batch.inputs) if batch.from_features else model(batch.inputs)
-    losses = functional.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=batch.label_smoothing)
+    targets = batch.labels if batch.votes is None else batch.votes
+    losses = functional.cross_entropy(logits, targets, reduction="none", label_smoothing=batch.label_smoothing)
     loss: torch.Tensor = (losses * batch.sample_weights).mean()
     return loss, (logits.detach().argmax(dim=1) == batch.labels).sum()
 
@@ -118,6 +119,8 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
         labels: torch.Tensor,
         rows: torch.Tensor,
         draws: torch.Tensor,
+        *,
+        votes: torch.Tensor | None = None,
         mode: str = "predict",
     ) -> torch.Tensor | dict[str, torch.Tensor]:
         """Return losses (``mode="loss"``) or logits (n, k)."""
@@ -133,6 +136,7 @@ class RunnerModel(BaseModel):  # type: ignore[misc]  # mmengine ships no types
             rows=rows,
             epoch=self.epoch,
             second=None if _are_features(inputs) else pictures.second(inputs, draws, self.training_settings),
+            votes=votes,
         )
         if self.loss is not None:
             return {"loss": self.loss(self.model, batch)}

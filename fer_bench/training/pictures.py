@@ -36,6 +36,7 @@ class Part(Dataset[dict[str, torch.Tensor]]):
         images: uint8 (n, h, w) or (n, h, w, 3), the whole image store.
         rows: Rows of the image store that belong to the part, in the part's order.
         labels: (n,) their labels.
+        votes: (n, K) shares of their annotators' votes, float32, where a recipe trains on them; else None.
         seed: Seed of the run.
         features: float16 (n, c, …) features that stand for the pictures, and those of the mirrored pictures.
         epoch: Set before each epoch.
@@ -48,6 +49,7 @@ class Part(Dataset[dict[str, torch.Tensor]]):
     rows: np.ndarray
     labels: np.ndarray
     seed: int
+    votes: np.ndarray | None = None
     features: tuple[np.ndarray, np.ndarray | None] | None = None
     epoch: int = 0
     n_draws: int = N_DRAWS
@@ -88,18 +90,21 @@ class Part(Dataset[dict[str, torch.Tensor]]):
         return self.__getitems__([index])
 
     def __getitems__(self, indices: Sequence[int]) -> dict[str, torch.Tensor]:
-        """Return a batch: ``inputs``, ``labels``, ``rows`` (positions in the part) and ``draws``."""
+        """Return a batch: ``inputs``, ``labels``, ``rows`` (positions in the part), ``draws``, and any ``votes``."""
         chosen = np.asarray(indices)
         n_draws = self.n_draws + self.n_second_draws
         draws = np.ones((len(chosen), n_draws), dtype=np.float32) if self._draws is None else self._draws[chosen]
         if self._items is not None:
             chosen = self._items[chosen]
-        return {
+        batch = {
             "inputs": torch.from_numpy(self._inputs(chosen, draws)),
             "labels": torch.from_numpy(self.labels[chosen].astype(np.int64)),
             "rows": torch.from_numpy(chosen.astype(np.int64)),
             "draws": torch.from_numpy(draws),
         }
+        if self.votes is not None:
+            batch["votes"] = torch.from_numpy(self.votes[chosen])
+        return batch
 
     def _inputs(self, chosen: np.ndarray, draws: np.ndarray) -> np.ndarray:
         if self.features is None:

@@ -51,6 +51,7 @@ from fer_bench.method import (
     Weights,
 )
 from fer_bench.tables import predictions, runs
+from fer_bench.tables import samples as samples_table
 from fer_bench.training import cell as cells
 from fer_bench.training import features, gradient, loop, module, pictures
 from fer_bench.training.carry_out import carry_out
@@ -359,6 +360,51 @@ def test_last_is_the_epoch_that_a_phase_has_gone_back_to(cell):
     assert outcome.facts["selected"]["last"] == 1
     right = float((outcome.logits["last"].argmax(axis=1) == cell.labels[cell.parts.report]).mean())
     assert right == pytest.approx(outcome.sealed[0]["test_accuracy"])
+
+
+def voted(cell, votes):
+    """The cell, whose samples have votes (n, 8) for seven expressions and for something else; None: they have none."""
+    samples = cell.dataset.samples
+    samples = samples.drop(columns=list(samples_table.vote_columns(list(samples.columns))))
+    if votes is not None:
+        samples = samples.assign(**{f"votes_{number}": column for number, column in enumerate(votes.T)})
+    return dataclasses.replace(cell, dataset=dataclasses.replace(cell.dataset, samples=samples))
+
+
+def test_training_on_votes_fits_the_votes_and_validates_on_labels(cell):
+    labels = cell.labels
+    unanimous = np.zeros((len(labels), 8), dtype=int)
+    unanimous[np.arange(len(labels)), labels] = 9
+    unanimous[:, 7] = 1  # for something else: left out
+    on_labels = gradient.train(cell, "none")
+    on_votes = gradient.train(voted(with_training(cell, targets="votes"), unanimous), "none")
+    assert [row["train_loss"] for row in on_votes.history] == pytest.approx(
+        [row["train_loss"] for row in on_labels.history]
+    )
+    assert on_votes.logits["last"] == pytest.approx(on_labels.logits["last"], abs=1e-4)
+    divided = unanimous.copy()
+    divided[:, 0] = 9
+    shutil.rmtree(cells.WORK)  # other votes are other samples, of which a prepared data set has another digest
+    on_votes = gradient.train(voted(with_training(cell, targets="votes"), divided), "none")
+    assert on_votes.history[-1]["train_loss"] != pytest.approx(on_labels.history[-1]["train_loss"])
+    shares = voted(cell, divided).vote_shares(np.flatnonzero(labels == 3)[:1])
+    assert shares.tolist() == [[0.5, 0, 0, 0.5, 0, 0, 0]]
+
+
+def test_votes_that_are_not_there_are_named(cell):
+    asked = with_training(cell, targets="votes")
+    with pytest.raises(FerBenchError, match="recipe toy trains on annotators' votes, which synthetic does not have"):
+        gradient.train(voted(asked, None), "none")
+    none = np.zeros((len(cell.labels), 8), dtype=int)
+    with pytest.raises(FerBenchError, match=r"no annotator of sample .* chose an expression") as caught:
+        gradient.train(voted(asked, none), "none")
+    assert "targets are labels" in caught.value.fix
+
+
+def test_a_loss_of_its_own_takes_no_votes():
+    recipe = Recipe(about="for tests", options=None, training=dataclasses.replace(TRAINING, targets="votes"))
+    with pytest.raises(TypeError, match="a loss of its own is taken against labels"):
+        Method(title="Net", recipes={"toy": recipe}, build=build, loss=module.cross_entropy)
 
 
 def test_rules_that_look_at_validation_need_a_part_that_selects(cell):

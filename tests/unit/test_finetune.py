@@ -1,5 +1,7 @@
 """Plain fine-tuning's trunks: what each takes, and that its preprocessing comes with it."""
 
+import dataclasses
+
 import pytest
 import safetensors.torch
 import torch
@@ -7,6 +9,7 @@ import torch
 from baselines import finetune
 from baselines._blocks import dlib_face, resnet
 from baselines._blocks.normalise import Normalise
+from fer_bench import registry
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Weights
 from fer_bench.training import cost
@@ -101,3 +104,21 @@ def test_the_released_weights_load(backbone, weights_folder):
     net = built(backbone, Weights("file", weights_folder / f"{backbone}.safetensors"))
     with torch.no_grad():
         assert torch.isfinite(net(torch.rand(1, 3, 112, 112))).all()
+
+
+@pytest.mark.parametrize("name", ["scn", "eac", "dan"])
+def test_methods_beside_the_control_have_its_network_and_its_training(name):
+    recipe = registry.load("methods", name).recipes["lite0"]
+    control = finetune.method.recipes["lite0"]
+    assert (recipe.weights, recipe.training) == (control.weights, control.training)
+    net = registry.load("methods", name).build(recipe.options, n_classes=8, weights=NONE).eval()
+    own = built(LITE0).trunk.net.state_dict().keys()
+    theirs = net.trunk.net.state_dict().keys()
+    assert {key for key in own if key.startswith(("conv_stem", "bn1", "blocks"))} <= theirs <= own
+    assert net(torch.zeros(2, 3, 112, 112)).shape == (2, 8)
+
+
+def test_the_control_on_votes_differs_in_its_targets_alone():
+    recipes = finetune.method.recipes
+    on_labels, on_votes = recipes["lite0"].training, recipes["lite0_votes"].training
+    assert dataclasses.replace(on_votes, targets="labels") == on_labels

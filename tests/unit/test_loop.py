@@ -1,14 +1,17 @@
 """Training with mmengine's Runner: repeatable, resumable, and blind to the reported part."""
 
+import dataclasses
 import shutil
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from fer_bench.errors import FerBenchError
 from fer_bench.method import (
+    Batch,
     EarlyStop,
     Erase,
     Exponential,
@@ -443,8 +446,6 @@ def test_weighted_losses_are_divided_by_the_batch_size():
     model = Small().eval()
     images, labels = torch.rand(4, 3, 12, 12), torch.tensor([0, 1, 2, 0])
     weights = torch.tensor([2.0, 1.0, 0.5, 2.0])
-    from fer_bench.method import Batch
-
     batch = Batch(
         inputs=images,
         from_features=False,
@@ -458,6 +459,23 @@ def test_weighted_losses_are_divided_by_the_batch_size():
     loss, n_right = module.cross_entropy(model, batch)
     assert loss.item() == pytest.approx(-(log_p * weights).sum().item() / 4, rel=1e-5)
     assert n_right == (model(images).argmax(dim=1) == labels).sum()
+
+
+def test_the_loss_against_votes_is_their_mean_cross_entropy_and_labels_count_what_is_right():
+    model = Small().eval()
+    images, labels = torch.rand(2, 3, 12, 12), torch.tensor([0, 2])
+    votes = torch.tensor([[0.5, 0.2, 0.3], [0.0, 0.1, 0.9]])
+    batch = Batch(
+        inputs=images, from_features=False, labels=labels, sample_weights=torch.ones(2), label_smoothing=0.0,
+        rows=None, epoch=0, votes=votes,
+    )  # fmt: skip
+    loss, n_right = module.cross_entropy(model, batch)
+    log_p = torch.log_softmax(model(images), dim=1)
+    assert loss.item() == pytest.approx(-(votes * log_p).sum().item() / 2, rel=1e-5)
+    assert n_right == (model(images).argmax(dim=1) == labels).sum()
+    certain = dataclasses.replace(batch, votes=functional.one_hot(labels, 3).float())
+    plain = dataclasses.replace(batch, votes=None)
+    assert module.cross_entropy(model, certain)[0].item() == pytest.approx(module.cross_entropy(model, plain)[0].item())
 
 
 def test_weights_that_a_run_kept_and_something_damaged_are_refused_by_name(tmp_path):

@@ -31,6 +31,12 @@ def test_a_batch_holds_the_rows_that_were_asked_for(rng):
     assert batch["labels"].tolist() == [4, 0]
 
 
+def test_a_batch_holds_votes_where_the_part_does(rng):
+    votes = rng.random((10, 7), dtype=np.float32)
+    assert (part(rng, votes=votes).__getitems__([4, 0])["votes"].numpy() == votes[[4, 0]]).all()
+    assert "votes" not in part(rng).__getitems__([4, 0])
+
+
 def test_draws_belong_to_the_sample_and_the_epoch_not_to_the_batch(rng):
     data = part(rng)
     data.set_epoch(5)
