@@ -271,8 +271,11 @@ def approximations(grid: params.Params) -> dict[str, str]:
 
 
 def in_words(grid: params.Params) -> list[str]:
-    """Say in a sentence each which entries are approximations, for tables that name entries as they are."""
-    return [f"{entry} is an {APPROXIMATION}, without {lacks}." for entry, lacks in approximations(grid).items()]
+    """Say in a sentence each which entries are approximations or were brought, for tables of names as they are."""
+    said = [f"{entry} is an {APPROXIMATION}, without {lacks}." for entry, lacks in approximations(grid).items()]
+    brought = [entry for entry, chosen in grid.methods.items() if chosen.predictions is not None]
+    unknown = "predictions that were made elsewhere; how they were trained and selected is not known"
+    return said + [f"{entry} was brought: {unknown}." for entry in brought]
 
 
 def parse(text: str, *, where: str) -> Card:

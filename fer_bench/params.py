@@ -54,6 +54,8 @@ class MethodChoice(Section, frozen=True, kw_only=True):
         method: The file in ``baselines`` that it is; absent: the one that bears the entry's name. So a grid can hold
             one method several times, each entry with a recipe of its own.
         recipe: Name of one of the method's recipes.
+        predictions: Instead of a recipe: the folder under ``predictions/`` that holds predictions made elsewhere, a
+            file per seed; ``options`` then say what their files leave open.
         weights: ``none`` (random initialisation), ``timm`` (downloaded by timm) or a path; absent: what the recipe
         asks for.
         options: Options of the method that differ from the recipe's, e.g. ``{backbone: resnet34.tv_in1k}``.
@@ -62,10 +64,30 @@ class MethodChoice(Section, frozen=True, kw_only=True):
     """
 
     method: Name | None = None
-    recipe: str
+    recipe: str = ""
+    predictions: str | None = None
     weights: str | None = None
     options: dict[str, Any] = msgspec.field(default_factory=dict)
     digests: dict[str, Sha256] = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Hold an entry to one of the two ways in which it takes part.
+
+        Raises:
+            ValueError: If it has neither recipe nor predictions, or both.
+        """
+        if self.predictions is None and not self.recipe:
+            message = "Object missing required field `recipe` (or `predictions`)"
+            raise ValueError(message)
+        if self.predictions is not None:
+            if self.recipe not in {"", BROUGHT} or self.method or self.weights or self.digests:
+                message = "`predictions` goes with `options` alone"
+                raise ValueError(message)
+            msgspec.structs.force_setattr(self, "recipe", BROUGHT)
+
+
+BROUGHT = "brought"
+"""Stands for the method and the recipe of an entry whose predictions were made elsewhere."""
 
 
 class Run(Section, frozen=True, kw_only=True):
@@ -166,8 +188,9 @@ class Params(Section, frozen=True, kw_only=True):
         return Path("results") / self.grid
 
     def method_of(self, entry: str) -> str:
-        """Return the file in ``baselines`` that an entry of ``methods`` is."""
-        return self.methods[entry].method or entry
+        """Return the file in ``baselines`` that an entry of ``methods`` is; :data:`BROUGHT` of one that has none."""
+        chosen = self.methods[entry]
+        return BROUGHT if chosen.predictions is not None else chosen.method or entry
 
     def entries_of(self, method: str) -> list[str]:
         """Return the entries of ``methods`` that are one method, in their order."""
@@ -248,7 +271,7 @@ def _check_names(params: Params, path: Path) -> None:
     _check_lists(params, path)
     for kind, chosen in (
         ("datasets", [choice.reader or name for name, choice in params.prepare.items()]),
-        ("methods", [params.method_of(entry) for entry in params.methods]),
+        ("methods", [params.method_of(name) for name, one in params.methods.items() if one.predictions is None]),
         ("protocols", [params.run.protocol]),
     ):
         for name in chosen:

@@ -191,11 +191,15 @@ def _entry(grid: Params, entry: str) -> Iterator[Row]:
     from fer_bench import card, registry
     from fer_bench.training import cell, checked
 
-    if importlib.util.find_spec("torch") is None:  # said above; most methods cannot be read without it
+    brought = grid.methods[entry].predictions
+    if brought is None and importlib.util.find_spec("torch") is None:  # said above; most methods cannot be read
         return
     problem = checked.entry_problem(grid, entry, [])
     if problem is not None:
         yield Row(f"methods.{entry}", problem.problem, problem.fix, missing=True)
+        return
+    if brought is not None:
+        yield Row(f"{entry} predictions", f"{brought}: made elsewhere, and read")
         return
     file = grid.method_of(entry)
     known = card.read(file) if file in registry.names("cards") else None

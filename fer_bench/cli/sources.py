@@ -11,7 +11,8 @@ def sources(*, params: ParamsFile = params_file.PARAMS) -> None:
 
     Recipe, options, weights and digests of every entry are checked before anything is trained: networks are built with
     their weights, for each data set's expressions. Runs depend on results/GRID/sources/METHOD.json instead of on all of
-    baselines: an entry may bear another name than its method's file, and a method may share blocks with others.
+    baselines: an entry may bear another name than its method's file, and a method may share blocks with others. Of
+    predictions that were brought they are the files in predictions/, each of which is read.
 
     \b
     Examples:
@@ -19,7 +20,7 @@ def sources(*, params: ParamsFile = params_file.PARAMS) -> None:
       fer-bench sources --params grids/ferplus_cpu.yaml
     """  # noqa: D301 - click's mark for lines that stay as they are
     from fer_bench import provenance, whole
-    from fer_bench.training import checked
+    from fer_bench.training import brought_in, checked
 
     grid = params_file.read(params)
     set_environment(grid)
@@ -28,6 +29,8 @@ def sources(*, params: ParamsFile = params_file.PARAMS) -> None:
     with whole.replacing(target) as folder:
         for entry in grid.methods:
             file = grid.method_of(entry)
-            found = {"method": file, "files": provenance.sources(f"baselines.{file}")}
+            brought = grid.methods[entry].predictions is not None
+            files = brought_in.sources(grid, entry) if brought else provenance.sources(f"baselines.{file}")
+            found = {"method": file, "files": files}
             (folder / f"{entry}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     wrote(target, then="fer-bench run METHOD --dataset DATASET --seed SEED")

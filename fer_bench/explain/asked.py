@@ -75,6 +75,8 @@ def of_run(params: Params, *, dataset: str, method: str, seed: int, n: int) -> A
             are now.
     """
     cell = cells.resolve(params, dataset=dataset, method=method, seed=seed)
+    if cell.brought:
+        return _nothing(cell, "brought as predictions, so that there is no model to ask")
     if cell.method.fit is not None and cell.method.features is None:
         return _nothing(cell, "fitted in one go, so that its runs keep nothing that could be asked")
     folder = params.cell(dataset, method, seed)

@@ -46,7 +46,7 @@ def reliability(grid: Grid, table: pd.DataFrame, dataset: str, folder: Path) -> 
             "low": by_bin["accuracy"].min().to_numpy(), "high": by_bin["accuracy"].max().to_numpy(),
         })  # fmt: skip
         panels.append((wrapped(grid.title(name), 24), curves))
-    basis = _basis(rows)
+    basis = _basis(grid, rows)
     stem = f"{slug(dataset)}_reliability"
     style.save(
         folder, stem, _draw, panels=panels, lines=lines, columns=columns, width=width, title=f"{dataset}: {basis}"
@@ -85,8 +85,8 @@ def _draw(panels: list[tuple[str, pd.DataFrame]], lines: int, columns: int, *, w
     return figure
 
 
-def _basis(rows: pd.DataFrame) -> str:
-    selections = words.listed([words.selection(name) for name in sorted(set(rows["selection"]))])
+def _basis(grid: Grid, rows: pd.DataFrame) -> str:
+    selections = grid.under(rows)
     sizes = rows.groupby(["method", "seed"])["n_samples"].sum()
     n_seeds = sorted({int(n) for n in rows.groupby("method")["seed"].nunique()})
     seeds = words.listed([str(n) for n in n_seeds])

@@ -26,7 +26,7 @@ def comparisons(grid: Grid) -> Table:
     return Table(
         name="comparisons",
         cells=pd.DataFrame(rows, columns=[*head, "metric", "A", "B", "A − B", "p (Holm)", "A is", *numbers[2:]]),
-        caption=_caption(wanted),
+        caption=_caption(grid, wanted),
         wrapped=frozenset({*head, "metric", "A", "B", "A is"}),
         right=frozenset(numbers),
         shared=frozenset({"seeds"}),
@@ -39,28 +39,34 @@ def _row(grid: Grid, row: "pd.Series[Any]") -> dict[str, str]:
     difference, low, high = (float(row[name]) for name in ("difference", "low", "high"))
     metric = str(row["metric"])
     shown = grid.metrics.get(metric)
+    share = shown is None or shown.share
     return {
         "data set": str(row["dataset"]),
         "metric": shown.title if shown else metric,
         "A": grid.title(str(row["method_a"])),
         "B": grid.title(str(row["method_b"])),
-        "A − B": words.points_with_interval(difference, low, high),
+        "A − B": words.points_with_interval(difference, low, high)
+        if share
+        else f"{difference:+.3f} [{low:+.3f}, {high:+.3f}]".replace("-", words.MINUS),
         "p (Holm)": words.p_value(row["p_holm"]),
         "A is": str(row["verdict"]),
-        "detectable": words.NONE if pd.isna(row["detectable"]) else words.points(float(row["detectable"])).lstrip("+"),
+        "detectable": words.NONE if pd.isna(row["detectable"]) else _size(float(row["detectable"]), share=share),
         "one right": words.NONE if pd.isna(row["disagreement"]) else words.percent(float(row["disagreement"])),
         "seeds": str(row["n_seeds"]),
     }
 
 
-def _caption(rows: pd.DataFrame) -> str:
+def _size(difference: float, *, share: bool) -> str:
+    return words.points(difference).lstrip("+") if share else f"{difference:.3f}"
+
+
+def _caption(grid: Grid, rows: pd.DataFrame) -> str:
     if rows.empty:
         return "Two methods on the same samples."
     sizes = [words.count(size) for size in sorted({int(size) for size in rows["n_samples"]})]
-    seen = [words.selection(name) for name in sorted(set(rows["selection"]))]
     return (
         f"Two methods on the same samples: A less B, with {words.coverage(float(rows['level'].iloc[0]))} intervals in "
-        f"brackets. n = {words.listed(sizes)}; selection {words.listed(seen)}."
+        f"brackets. n = {words.listed(sizes)}; selection {words.listed(grid.selections(rows))}."
     )
 
 

@@ -32,7 +32,7 @@ def efficiency(grid: Grid) -> Table:
         _row(grid, dataset, method)
         for dataset in grid.datasets
         for method in grid.methods(dataset)
-        if len(_ended(grid, dataset, method))
+        if not grid.brought(method) and len(_ended(grid, dataset, method))
     ]
     head = ["data set"] * grid.several
     numbers = ["parameters", "trained", "MACs", "images/s", "training", "memory", "runs"]

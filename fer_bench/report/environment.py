@@ -29,7 +29,7 @@ def environment(grid: Grid) -> Table:
     """Make the table: one row per fact and value, with the runs of which it is true."""
     rows = [
         {"what": what, "is": value, "runs": _which(grid, cells == value)}
-        for what, cells in _facts(grid.runs)
+        for what, cells in _facts(grid.own)
         for value in cells.dropna().value_counts(sort=True).index
     ]
     return Table(
@@ -108,7 +108,7 @@ def _listed(names: list[str]) -> str:
 
 def _named(grid: Grid, held: "pd.Series[bool]") -> list[str]:
     """Name runs by their data set where all of it is meant, else by their method, else by method and seeds."""
-    runs, found = grid.runs, []
+    runs, found = grid.own, []
     whole = held.groupby(runs["dataset"]).transform("all") if grid.several else held & False
     found += [f"all on {dataset}" for dataset in runs.loc[whole, "dataset"].unique()]
     left = held & ~whole

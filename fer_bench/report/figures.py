@@ -120,8 +120,7 @@ def _basis(grid: Grid, dataset: str) -> str:
     sizes = [words.count(int(n)) for n in sorted(set(rows["n_samples"]))]
     seeds = [str(n) for n in sorted({int(n) for n in rows["n_seeds"]})]
     return (
-        f"{words.selection(grid.headline)}, n = {words.listed(sizes)}, {words.listed(seeds)} "
-        f"{'seed' if seeds == ['1'] else 'seeds'}"
+        f"{grid.under(rows)}, n = {words.listed(sizes)}, {words.listed(seeds)} {'seed' if seeds == ['1'] else 'seeds'}"
     )
 
 
@@ -167,7 +166,7 @@ def confusion(grid: Grid, dataset: str, method: str, folder: Path) -> Figure | N
     np.add.at(counts, (y_true, y_pred), times)
     n_seeds = table["seed"].nunique()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    basis = f"{words.selection(selection)}, n = {counts.sum() // n_seeds:,} × {words.counted(n_seeds, 'seed')}"
+    basis = f"{grid.under(table)}, n = {counts.sum() // n_seeds:,} × {words.counted(n_seeds, 'seed')}"
     name = f"{slug(dataset)}_confusion_{slug(method)}"
     unseen, unsaid = ([names[place] for place in np.flatnonzero(counts.sum(axis=axis) == 0)] for axis in (1, 0))
     said = lacking([("no sample of", unseen), ("never predicted:", unsaid)])

@@ -11,7 +11,8 @@ from fer_bench.card import APPROXIMATION, Card
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import expressions
 from fer_bench.metrics import needs
-from fer_bench.params import Params
+from fer_bench.params import BROUGHT, Params
+from fer_bench.report import words
 from fer_bench.tables import audits as audit_files
 from fer_bench.tables import predicted
 from fer_bench.tables._schema import Schema
@@ -27,7 +28,7 @@ from fer_bench.tables.intervals import intervals
 from fer_bench.tables.ladder import ladder
 from fer_bench.tables.published import published
 from fer_bench.tables.ranks import ranks
-from fer_bench.tables.runs import runs
+from fer_bench.tables.runs import UNKNOWN, runs
 from fer_bench.tables.scores import scores
 from fer_bench.tables.told_apart import told_apart
 from fer_bench.tables.verdicts import verdicts
@@ -202,8 +203,33 @@ class Grid:
         return self.known[method].title if outside else self.entry(method)
 
     def entry(self, method: str) -> str:
-        """Return the name of an entry, with the word where it is an approximation."""
-        return f"{method} ({APPROXIMATION})" if self.approximates(method) else method
+        """Return the name of an entry, with the word where it is an approximation or was brought."""
+        word = APPROXIMATION if self.approximates(method) else BROUGHT if self.brought(method) else ""
+        return f"{method} ({word})" if word else method
+
+    def brought(self, method: str) -> bool:
+        """Return whether an entry's predictions were made elsewhere."""
+        return method in self.params.methods and self.params.methods[method].predictions is not None
+
+    @property
+    def own(self) -> pd.DataFrame:
+        """Runs that were carried out by the grid, not brought."""
+        return self.runs[~self.runs["method"].map(self.brought).astype(bool)]
+
+    def selected(self, method: str, selection: str) -> str:
+        """Print the selection of a method's numbers; of predictions that were brought it is not known."""
+        return UNKNOWN if self.brought(method) else words.selection(selection)
+
+    def selections(self, rows: pd.DataFrame) -> list[str]:
+        """Print the selections that the rows of a table are under, of a method each or of two."""
+        names = [rows[name] for name in ("method", "method_a", "method_b") if name in rows]
+        pairs = {pair for column in names for pair in zip(column, rows["selection"], strict=True)}
+        return sorted({self.selected(str(method), str(selection)) for method, selection in pairs})
+
+    def under(self, rows: pd.DataFrame) -> str:
+        """Say which selections these are, where no word before says that they are selections."""
+        names = self.selections(rows)
+        return f"{'selection ' * (UNKNOWN in names)}{words.listed(names)}"
 
     def approximates(self, method: str) -> bool:
         """Return whether an entry is an approximation of its method."""

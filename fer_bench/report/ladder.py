@@ -28,10 +28,15 @@ def section(grid: Grid, folder: Path) -> Section:
     drawn = []
     with style.styled():
         for dataset in grid.datasets:
-            for method in grid.methods(dataset):
+            for method in _laddered(grid, dataset):
                 drawn += [figure for figure in [chain(grid, dataset, method, folder)] if figure]
     blocks: list[Block] = [table(grid, metric) for metric in grid.compared_labels]
     return Section(title="From the honest number to the claim", blocks=(*blocks, *drawn, *_records(grid)))
+
+
+def _laddered(grid: Grid, dataset: str) -> list[str]:
+    """Return the methods of a data set of which steps are known: not those whose predictions were brought."""
+    return [name for name in grid.methods(dataset) if not grid.brought(name)]
 
 
 def table(grid: Grid, metric: str) -> Table:
@@ -39,7 +44,7 @@ def table(grid: Grid, metric: str) -> Table:
     rows = [
         row
         for dataset in grid.datasets
-        for method in grid.methods(dataset)
+        for method in _laddered(grid, dataset)
         if not _one_model(grid, dataset, method)
         for row in _rows(grid, dataset, method, metric)
     ]
@@ -159,10 +164,10 @@ def _basis(grid: Grid, metric: str) -> list[str]:
 def _notes(grid: Grid) -> list[str]:
     notes = ["Shuffled: the mean of three orders, the same for all methods and seeds."]
     for dataset in grid.datasets:
-        one_go = [grid.title(name) for name in grid.methods(dataset) if _one_model(grid, dataset, name)]
+        one_go = [grid.title(name) for name in _laddered(grid, dataset) if _one_model(grid, dataset, name)]
         without = [
             grid.title(name)
-            for name in grid.methods(dataset)
+            for name in _laddered(grid, dataset)
             if not _one_model(grid, dataset, name) and _steps_of(grid, dataset, name).isdisjoint(_ORDERS)
         ]
         on = f" on {dataset}" * grid.several

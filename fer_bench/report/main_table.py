@@ -68,7 +68,7 @@ def _row(grid: Grid, dataset: str, method: str) -> dict[str, str]:
         found = estimates.iloc[0]
         row[shown.title] = metric_with_interval(found, share=shown.share)
         row["n"] = words.count(int(found["n_samples"]))
-        row["selection"] = words.selection(str(found["selection"]))
+        row["selection"] = grid.selected(method, str(found["selection"]))
     return row
 
 
@@ -114,11 +114,11 @@ def scope(grid: Grid) -> str:
         return "No scores."
     sizes = [f"n = {words.count(size)}" for size in sorted({int(size) for size in rows["n_samples"]})]
     seeds = sorted({int(number) for number in rows["n_seeds"]})
-    seen = [words.selection(name) for name in sorted(set(rows["selection"]))]
     weights = sorted(set(grid.runs["weights"]))
     return (
         f"{words.listed(sizes)}; {words.listed([str(number) for number in seeds])} "
-        f"{'seed' if seeds == [1] else 'seeds'}; selection {words.listed(seen)}; weights {words.listed(weights)}."
+        f"{'seed' if seeds == [1] else 'seeds'}; selection {words.listed(grid.selections(rows))}; "
+        f"weights {words.listed(weights)}."
     )
 
 
@@ -136,6 +136,8 @@ def _bold_note(grid: Grid) -> str:
         said.append(
             f"Rows with {words.listed(few, last='or')} say little about the spread between trainings; 5 are advised."
         )
+    if any(grid.brought(name) for name in grid.params.methods):
+        said.append("Brought: predictions that were made elsewhere; how they were trained and selected is not known.")
     if (grid.runs["batch_mates"] == "coupled").any():
         said.append("Coupled: logits depend on the batch, so samples were predicted one at a time.")
     return f"{' '.join(said)} {grid.params.report.scale.strip()}"
@@ -154,7 +156,7 @@ def selections(grid: Grid) -> Table:
             table = grid.over_seeds(dataset, metric)
             for method in grid.methods(dataset):
                 found = {str(row["selection"]): row for _, row in table[table["method"] == method].iterrows()}
-                if found:
+                if found and not grid.brought(method):
                     rows.append(_selection_row(grid, dataset, metric, method, found))
     head = ["data set"] * grid.several
     printed = [words.selection(name) for name in SELECTIONS]

@@ -43,10 +43,19 @@ def _trained(grid: Grid) -> str:
         if failed
         else ""
     )
+    own = [grid.title(name) for name in grid.params.methods if not grid.brought(name)]
+    brought = [name for name in grid.params.methods if grid.brought(name)]
+    scored = (
+        f" Predictions of {words.listed(brought)} were made elsewhere, brought with {seeds}, and scored on the same "
+        "samples; how they were trained and selected is not known."
+        if brought
+        else ""
+    )
+    if not own:
+        return f"Nothing was trained.{scored}{lost}"
     return (
-        f"We trained {words.listed([grid.title(name) for name in grid.params.methods])} on "
-        f"{words.listed(grid.datasets)} with {seeds} under the protocol {run.protocol}, on the training "
-        f"part{share}.{lost}"
+        f"We trained {words.listed(own)} on {words.listed(grid.datasets)} with {seeds} under the protocol "
+        f"{run.protocol}, on the training part{share}.{scored}{lost}"
     )
 
 
@@ -58,15 +67,14 @@ def _parts(grid: Grid) -> str:
     for dataset in grid.datasets:
         rows = runs[runs["dataset"] == dataset]
         if len(rows):
-            one = rows.iloc[0]
+            own = grid.own[grid.own["dataset"] == dataset]
+            one = (own if len(own) else rows).iloc[0]
+            parts = f"{words.count(one['n_train'])} samples train, {words.count(one['n_select'])} select and "
             rules = words.listed(sorted({words.text(rule) for rule in rows["label_rule"]}))
-            said.append(
-                f"On {dataset} {words.count(one['n_train'])} samples train, {words.count(one['n_select'])} select and "
-                f"{words.count(one['n_report'])} are reported, in {grid.n_classes(dataset)} expressions with labels by "
-                f"the rule {rules}."
-            )
-    weights = words.listed(sorted(set(runs["weights"])))
-    return f"{' '.join(said)} Initial weights: {weights}."
+            of_rule = f"in {grid.n_classes(dataset)} expressions with labels by the rule {rules}"
+            said.append(f"On {dataset} {parts * bool(len(own))}{words.count(one['n_report'])} are reported, {of_rule}.")
+    weights = words.listed(sorted(set(grid.own["weights"])))
+    return " ".join([*said, *[f"Initial weights: {weights}."] * bool(weights)])
 
 
 def _reported(grid: Grid) -> str:
@@ -77,17 +85,15 @@ def _reported(grid: Grid) -> str:
     titles = words.listed([words.inline(shown.title) for shown in grid.metrics.values()])
     if rows.empty:
         return f"No run ended well, so that no {titles} is reported."
-    selections = words.listed([words.selection(name) for name in sorted(set(rows["selection"]))], last="or")
+    own = grid.selections(rows[rows["method"].isin(grid.own["method"])])
+    selected = f" of the checkpoint {words.listed(own, last='or')}" if own else ""
     averaged = "mean over seeds, " if int(rows["n_seeds"].max()) > 1 else ""
     ways = []
     for (how, over, fixed), of in rows.groupby(["interval_method", "resampled", "held_fixed"], sort=False):
         drawn = sorted({int(number) for number in of["n_resamples"]} - {0})
         counts = f", {words.listed([f'{number:,}' for number in drawn])} resamples" if drawn else ""
         ways.append(f"{how}{counts}; they allow for other {over} and hold {fixed} fixed")
-    return (
-        f"We report {titles} of the checkpoint {selections}, {averaged}with {words.coverage(grid.level)} intervals "
-        f"({'; '.join(ways)})."
-    )
+    return f"We report {titles}{selected}, {averaged}with {words.coverage(grid.level)} intervals ({'; '.join(ways)})."
 
 
 def _tests(grid: Grid) -> str:

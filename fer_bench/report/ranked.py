@@ -107,12 +107,12 @@ def _draws(table: pd.DataFrame) -> str:
 def _basis(grid: Grid, table: pd.DataFrame) -> str:
     sizes = [words.count(n) for n in sorted({int(n) for n in table["n_samples"]})]
     seeds = sorted({int(n) for n in table["n_seeds"]})
-    selections = [words.selection(str(name)) for name in sorted(set(table["selection"]))]
     ranked = grid.runs["dataset"].isin(table["dataset"]) & grid.runs["method"].isin(table["method"])
     weights = sorted({str(name) for name in grid.runs.loc[ranked, "weights"]})
     return (
         f"n = {words.listed(sizes)}; {words.listed([str(n) for n in seeds])} "
-        f"{'seed' if seeds == [1] else 'seeds'}; selection {words.listed(selections)}; weights {words.listed(weights)}."
+        f"{'seed' if seeds == [1] else 'seeds'}; selection {words.listed(grid.selections(table))}; "
+        f"weights {words.listed(weights)}."
     )
 
 

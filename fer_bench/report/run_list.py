@@ -52,6 +52,7 @@ def _files(grid: Grid) -> str:
 def _row(grid: Grid, row: "pd.Series[Any]") -> dict[str, str]:
     commit = words.text(row["commit"])
     memory = row["peak_memory_mb"]
+    brought = grid.brought(str(row["method"]))
     threads = f", {words.counted(int(row['threads']), 'thread')}" if row["device"] == "cpu" else ""
     return {
         "data set": str(row["dataset"]),
@@ -59,8 +60,8 @@ def _row(grid: Grid, row: "pd.Series[Any]") -> dict[str, str]:
         "seed": str(row["seed"]),
         "status": str(row["status"]),
         "device": f"{words.text(row['device'])}{threads}",
-        "train": words.count(row["n_train"]),
-        "select": words.count(row["n_select"]),
+        "train": words.NONE if brought else words.count(row["n_train"]),
+        "select": words.NONE if brought else words.count(row["n_select"]),
         "report": words.count(row["n_report"]),
         "epochs": words.count(row["epochs"]),
         "training": words.seconds(row["train_s"]),

@@ -47,7 +47,7 @@ def _dataset(grid: Grid, dataset: str) -> list[str]:
         top = rows[rows["method"] == found.best].iloc[0]
         basis = (
             f" (n = {words.count(int(top['n_samples']))}, {words.counted(int(top['n_seeds']), 'seed')}, "
-            f"{words.selection(str(top['selection']))}, {words.coverage(float(top['level']))} interval)"
+            f"{grid.under(rows[rows['method'] == found.best])}, {words.coverage(float(top['level']))} interval)"
         ) * (number == 0)
         measure = f"the {'highest' if shown.higher_is_better else 'lowest'} {words.inline(shown.title)}"
         said.append(

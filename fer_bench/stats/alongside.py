@@ -10,7 +10,7 @@ import numpy as np
 from fer_bench.arrays import Labels
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import EXPRESSIONS, expressions
-from fer_bench.stats import signature, truth
+from fer_bench.stats import folders, signature, truth
 from fer_bench.stats.pairs import Predicted
 from fer_bench.stats.signature import Signature
 from fer_bench.tables import _raw, brought
@@ -255,8 +255,7 @@ def _seeds(methods: dict[Path, list[Path]], opened: dict[Path, Opened], say: Say
 def _seed(file: Path, one: Opened) -> int | None:
     if one.brought.record is not None:
         return one.brought.record.seed
-    said = re.search(r"seed[_-]?(\d+)", file.name) or re.fullmatch(r"seed[_-]?(\d+)", file.parent.name)
-    return int(said[1]) if said else None
+    return folders.seed_of(file)
 
 
 def _names(paths: list[Path]) -> dict[Path, str]:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from fer_bench import registry
 from fer_bench.errors import FerBenchError
+from fer_bench.params import BROUGHT
 from fer_bench.stats import signature
 from fer_bench.stats.alongside import Opened
 from fer_bench.stats.signature import Signature
@@ -63,16 +64,19 @@ def read(text: str, *, dataset: str | None, selection: str | None) -> Committed:
     wide = predicted.read(folder / "predicted" / f"{name}.csv")
     protocol = str(here["protocol"].iloc[0])
     held = {column.selection for column in predicted.columns(wide)}
-    asked = selection or str(registry.load("protocols", protocol).headline)
-    chosen = _one(asked, sorted(held), what="selection", option="--selection", where=folder)
+    headline = str(registry.load("protocols", protocol).headline)
+    chosen = _one(selection or headline, sorted(held), what="selection", option="--selection", where=folder)
     known = _truth(folder, name, here, wide)
+    brought = set(here.loc[here["recipe"] == BROUGHT, "method"])
     opened = {}
     places: dict[Path, list[Path]] = {}
     for entry, seed in zip(here["method"], here["seed"].astype(int), strict=True):
         place = folder / str(entry) / f"seed{seed}"
         places.setdefault(place.parent, []).append(place)
-        answers = wide[str(predicted.Column(str(entry), seed, chosen))].to_numpy()
-        opened[place] = _opened(place, known, wide, answers, protocol=protocol, selection=chosen, seed=seed)
+        own = headline if entry in brought else chosen  # the only column that predictions that were brought have
+        answers = wide[str(predicted.Column(str(entry), seed, own))].to_numpy()
+        told = (signature.UNKNOWN, signature.UNKNOWN) if entry in brought else (protocol, chosen)
+        opened[place] = _opened(place, known, wide, answers, protocol=told[0], selection=told[1], seed=seed)
     return Committed(known, chosen, places, opened)
 
 

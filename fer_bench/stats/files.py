@@ -1,7 +1,6 @@
 """Files of predictions, and folders of them, as methods that can be compared: the same samples, the same true labels.
 
-A file is a run. A folder is a method and holds its runs, one per seed: ``seed*/predictions.csv`` as in
-``results/<grid>/runs/<dataset>/<method>``, else ``predictions.csv``, else every file of predictions in it.
+A file is a run. A folder is a method and holds its runs (:mod:`fer_bench.stats.folders`).
 """
 
 import difflib
@@ -11,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from fer_bench.errors import FerBenchError
-from fer_bench.stats import alongside, committed, signature, truth
+from fer_bench.stats import alongside, committed, folders, signature, truth
 from fer_bench.stats.alongside import Gathered, Opened, Say
 from fer_bench.stats.signature import UNKNOWN, Signature
-from fer_bench.tables import _raw, brought
+from fer_bench.tables import brought
 from fer_bench.tables.brought import Brought
 from fer_bench.tables.reading import Reading
 
@@ -93,7 +92,7 @@ def gather(
     known = results[0].truth if results else _truth(dataset, say)
     dataset, selection = (known.dataset, results[0].selection) if results and known else (dataset, selection)
     asked = _for(reading, known)
-    methods = {path: runs_of(path) for path in paths}
+    methods = {path: folders.runs_of(path) for path in paths}
     held = {file: brought.read(file, asked) for files in methods.values() for file in files}
     _named(reading, held)
     _understood(held, say)
@@ -115,32 +114,6 @@ def gather(
     opened = alongside.aligned(opened, say)
     notes = alongside.held_together(opened, force=force)
     return alongside.gathered(methods, opened, notes, say)
-
-
-def runs_of(path: Path) -> list[Path]:
-    """Return the files of a method's runs: the file itself, or those of a folder.
-
-    Raises:
-        FerBenchError: If the folder holds none.
-    """
-    if not path.is_dir():
-        return [path]
-    seeds = [found for folder in sorted(path.glob("seed*")) if folder.is_dir() for found in _tables(folder)[:1]]
-    found = seeds or _tables(path)
-    if not found:
-        inner = sorted(each.name for each in path.iterdir() if each.is_dir())
-        raise FerBenchError(
-            f"{path} holds no predictions" + (f"; it has the folders {truth.some(inner)}" if inner else ""),
-            fix=f"name a folder with files {', '.join(_raw.ENDINGS)}, one per seed, or with seed0/predictions.csv …",
-        )
-    return found
-
-
-def _tables(folder: Path) -> list[Path]:
-    """Return a folder's files of predictions: one that is called so, else its tables, else archives and JSON."""
-    found = sorted(path for path in folder.iterdir() if path.is_file() and _raw.ending(path) is not None)
-    named = [path for path in found if _raw.stem(path) == "predictions"][:1]
-    return named or [path for path in found if _raw.ending(path) in _raw.TABLES] or found
 
 
 def _named(reading: Reading, held: dict[Path, _Read]) -> None:

@@ -115,7 +115,7 @@ def judge(params: Params) -> pd.DataFrame:
             ran = [entry for entry in params.entries_of(method) if (here["method"] == entry).any()]
             rows += [{**_claim_row(entry, found, claim), **_judge(held, found, claim, entry)} for entry in ran]
             if not ran:
-                rows.append({**_claim_row(method, found, claim), **_not_run(method, found, claim, n_failed=0)})
+                rows.append({**_claim_row(method, found, claim), **_not_run(params, method, found, claim)})
     return verdicts.frame(rows)
 
 
@@ -132,8 +132,10 @@ def _claim_row(method: str, found: Card, claim: Claim) -> dict[str, object]:
     }
 
 
-def _not_run(method: str, found: Card, claim: Claim, *, n_failed: int) -> dict[str, object]:
-    if n_failed:
+def _not_run(params: Params, method: str, found: Card, claim: Claim, *, n_failed: int = 0) -> dict[str, object]:
+    if method in params.methods and params.methods[method].predictions is not None:
+        why = f"predictions called {method} were brought; how they were trained and selected is not known."
+    elif n_failed:
         why = f"all {n_failed} runs of this grid failed."
     elif method not in registry.names("methods"):
         why = "the method has a card but no code here yet."
@@ -152,7 +154,7 @@ def _judge(held: Held, found: Card, claim: Claim, method: str) -> dict[str, obje
     of_entry = held.runs[(held.runs["dataset"] == claim.dataset) & (held.runs["method"] == method)]
     ended = of_entry[of_entry["status"] == "ok"]
     if not len(ended):
-        return _not_run(method, found, claim, n_failed=len(of_entry))
+        return _not_run(held.params, method, found, claim, n_failed=len(of_entry))
     run = ended.iloc[0]
     kept = {"recipe": str(run["recipe"]), "weights": str(run["weights"])}
     ours = _ours(held, claim, method)

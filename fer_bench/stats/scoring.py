@@ -18,7 +18,7 @@ from fer_bench import metrics, registry, seeds
 from fer_bench.errors import FerBenchError
 from fer_bench.metrics import Answers, Metric
 from fer_bench.metrics._named import named
-from fer_bench.params import MethodChoice, Params, Score
+from fer_bench.params import BROUGHT, MethodChoice, Params, Score
 from fer_bench.stats import calibrating, estimating, measuring, signature, two_way
 from fer_bench.stats.confusion import count_seeds
 from fer_bench.stats.interval import Interval
@@ -82,6 +82,7 @@ class _Told(NamedTuple):
     n_classes: int
     label_rule: str
     protocol: str
+    recipe: str
 
 
 _Rows = dict[str, list[dict[str, object]]]  # by table
@@ -105,7 +106,7 @@ def score(params: Params) -> Scored:
         table, logits = _gather(params, dataset, ended, rows)
         by_dataset[dataset] = table
         told = {
-            method: _Told(record.n_classes, record.label_rule, record.protocol)
+            method: _Told(record.n_classes, record.label_rule, record.protocol, record.recipe)
             for (_, method, _), record in ended.items()
         }
         _score_dataset(params, dataset, table, rows, told=told, logits=logits)
@@ -277,6 +278,9 @@ def _gather(
             _same_truth(path, truth, *first)
             column = str(predicted.Column(method, seed, selection))
             columns[column] = rows["y_pred"].to_numpy(dtype=int)
+            if not predictions.has_logits(rows.columns):
+                _labels_do(params, path)
+                continue
             found = rows.filter(regex="^logit_").to_numpy(dtype=float)
             if asked:
                 logits[column] = found
@@ -289,12 +293,22 @@ def _gather(
     return pd.DataFrame({**base, **columns}), logits
 
 
+def _labels_do(params: Params, path: Path) -> None:
+    """Refuse labels alone where a metric needs more."""
+    soft = ", ".join(_soft(params.score.metrics))
+    if soft:
+        raise FerBenchError(
+            f"{path} holds labels alone, as they were brought, and {soft} needs probabilities",
+            fix=f"bring scores, or leave {soft} out of score.metrics",
+        )
+
+
 def _selections(
     path: Path, record: runs.RunRecord, first: tuple[Path, pd.Series] | None
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield a run's selections with their rows by id, in the order of the ids."""
     ids = None if first is None else set(first[1].index)
-    table = predictions.read(path, n_classes=record.n_classes, sample_ids=ids)
+    table = predictions.read(path, n_classes=record.n_classes, sample_ids=ids, brought=record.brought)
     headline = registry.load("protocols", record.protocol).headline
     if headline not in set(table["selection"]):
         raise FerBenchError(
@@ -411,14 +425,15 @@ def _score_dataset(
             probabilities = None if scores is None else special.softmax(scores, axis=1)
             answers.append(Answers(known.y_true, row, probabilities, known.votes))
         place = {"dataset": dataset, "method": method, "selection": selection}
+        brought = of_run.recipe == BROUGHT
         signed = Signature(
             ds=dataset,
             n=str(len(known.y_true)),
             ids=signature.digest(known.sample_ids, known.y_true),
             classes=str(of_run.n_classes),
             rule=of_run.label_rule,
-            protocol=of_run.protocol,
-            selection=selection,
+            protocol=signature.UNKNOWN if brought else of_run.protocol,
+            selection=signature.UNKNOWN if brought else selection,
         )
         found = _score_group(
             answers, run_seeds, params.score, place=place, n_classes=of_run.n_classes, known=known, signed=signed

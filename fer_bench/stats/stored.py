@@ -12,7 +12,7 @@ from scipy import special
 
 from fer_bench import metrics, registry
 from fer_bench.errors import FerBenchError
-from fer_bench.params import Params
+from fer_bench.params import BROUGHT, Params
 from fer_bench.stats import signature
 from fer_bench.stats.pairs import Predicted
 from fer_bench.stats.signature import Signature
@@ -106,14 +106,15 @@ def _signature(
     params: Params, here: pd.DataFrame, *, dataset: str, selection: str, ids: list[str], y_true: np.ndarray
 ) -> Signature:
     rules = sorted(set(here["label_rule"].astype(str)))
+    brought = (here["recipe"] == BROUGHT).any()  # how these were selected is not known
     return Signature(
         ds=dataset,
         n=str(len(y_true)),
         ids=signature.digest(ids, y_true),
         classes=str(int(here["n_classes"].iloc[0])),
         rule=rules[0] if len(rules) == 1 else signature.UNKNOWN,
-        protocol=params.run.protocol,
-        selection=selection,
+        protocol=signature.UNKNOWN if brought else params.run.protocol,
+        selection=signature.UNKNOWN if brought else selection,
         seeds=";".join(str(seed) for seed in params.run.seeds),
         b=str(params.score.n_resamples),
     )
@@ -137,7 +138,13 @@ def _of_run(params: Params, found: Predicted, ids: list[str], run: tuple[str, in
             fix=f"bring the runs here (dvc repro, or fer-bench run {method} --dataset {found.dataset} --seed {seed}); "
             "or compare metrics of labels only, for example --metric accuracy",
         )
-    table = predictions.read(path, n_classes=found.n_classes)
+    brought = params.methods[method].predictions is not None
+    table = predictions.read(path, n_classes=found.n_classes, brought=brought)
+    if not predictions.has_logits(table.columns):
+        raise FerBenchError(
+            f"{metric} needs probabilities, and {path} holds labels alone, as they were brought",
+            fix="bring scores, or compare metrics of labels only, for example --metric accuracy",
+        )
     own = table[table["selection"] == found.selection].set_index("sample_id").reindex(ids)
     if own["y_pred"].isna().any() or not np.array_equal(own["y_pred"].to_numpy(dtype=int), found.y_pred[method][seed]):
         raise FerBenchError(

@@ -27,6 +27,7 @@ class Truth(NamedTuple):
         label_rule: How votes became labels.
         whole: Whether these are all samples; committed results know those that were reported, and what a file holds
             beside them is left out.
+        optional: Whether a file could be scored by its own labels instead, which errors then advise.
     """
 
     dataset: str
@@ -34,6 +35,7 @@ class Truth(NamedTuple):
     n_classes: int
     label_rule: str
     whole: bool = True
+    optional: bool = True
 
 
 class Labelled(NamedTuple):
@@ -112,7 +114,7 @@ def label(brought: Brought, truth: Truth) -> Labelled:
         )
     split = str(splits.index[0])
     labelled = table[(table["split"] == split) & (table["label"] >= 0)]
-    _complete(set(ids), list(labelled.index), where=where, name=f"{name} {split}")
+    _complete(set(ids), list(labelled.index), where=where, name=f"{name} {split}", optional=truth.optional)
     labels = here["label"].to_numpy(dtype=int)
     kept = labels >= 0
     if not kept.all():
@@ -215,13 +217,13 @@ def some(names: list[str]) -> str:
     return f"{', '.join(map(str, names[:3]))}{' …' if len(names) > 3 else ''}"
 
 
-def _complete(ids: set[str], expected: list[str], *, where: str, name: str) -> None:
+def _complete(ids: set[str], expected: list[str], *, where: str, name: str, optional: bool) -> None:
     lacking = [sample for sample in expected if sample not in ids]
     if lacking:
+        also = "; to score the file as it is, by its own true labels, leave --dataset out" if optional else ""
         raise FerBenchError(
             f"{where}: {len(expected) - len(lacking)} of {len(expected)} samples of {name}; missing {some(lacking)}",
-            fix="predict every sample of the split (a face that was not found is a wrong answer); to score the file as "
-            "it is, by its own true labels, leave --dataset out",
+            fix=f"predict every sample of the split (a face that was not found is a wrong answer){also}",
         )
 
 
@@ -229,11 +231,12 @@ def _agree(own: np.ndarray, labels: np.ndarray, ids: np.ndarray, *, where: str, 
     differs = own != labels
     if differs.any():
         first = int(differs.argmax())
+        own_labels = "leave --dataset out to score by the file's labels, or " if truth.optional else ""
         raise FerBenchError(
             f"{where} and {truth.dataset} (label rule {truth.label_rule}) disagree about the true label of "
             f"{int(differs.sum())} of {len(own)} samples; first: {ids[first]}, {EXPRESSIONS[own[first]]} in the file, "
             f"{EXPRESSIONS[labels[first]]} in the data set",
-            fix="if the label rules differ, leave --dataset out to score by the file's labels, or remove those; if "
+            fix=f"if the label rules differ, {own_labels}remove those; if "
             "numbers were read in a wrong order, see --label-order; rows without ids have to be in its order",
         )
 

@@ -188,7 +188,9 @@ def _n_classes(
     if own or columns.scores:
         found = own or len(columns.scores.columns if columns.scores else [])
         if asked is None and known not in {None, found}:
-            raise FerBenchError(f"{where} tells {found} expressions apart, not {known}", fix=over(known))
+            raise FerBenchError(
+                f"{where} tells {found} expressions apart, not {known}", fix=over(known, only=reading.only)
+            )
         if asked is not None and found < 7:
             raise FerBenchError(f"{where} tells {found} expressions apart, not {asked}", fix="leave --classes out")
         return asked or found
@@ -199,22 +201,21 @@ def _n_classes(
     return len(EXPRESSIONS) if held else len(EXPRESSIONS) - 1
 
 
-def over(known: int | None = None) -> str:
+def over(known: int | None = None, *, only: bool = False) -> str:
     """Return how seven expressions and eight are brought together.
 
     Args:
         known: Expressions of the data set; with eight, none of them can be left out.
+        only: Whether no other number can be scored.
     """
+    seven = "--classes 7: contempt's scores are left out, the others rescaled, and the largest of them is the answer"
     eight = (
         "--classes 8: contempt has probability 0 where a file has no scores for it, and averages are over eight "
         "expressions"
     )
     if known == len(EXPRESSIONS):
         return eight
-    return (
-        "--classes 7: contempt's scores are left out, the others rescaled, and the largest of them is the answer; or "
-        f"{eight}, an answer of contempt counts as wrong"
-    )
+    return seven if only else f"{seven}; or {eight}, an answer of contempt counts as wrong"
 
 
 def _numbers(

@@ -1,9 +1,10 @@
 """``predictions.csv``: the contract between training and scoring, one row per reported sample and selection.
 
 Columns: ``sample_id, selection, y_true, y_pred, logit_<expression>…``. Logits, not probabilities: nothing has to
-guess. A table with no rows belongs to a failed run.
+guess. A table with no rows belongs to a failed run; one without logits holds labels alone that were brought.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,13 @@ from fer_bench.arrays import Labels, Logits
 from fer_bench.errors import FerBenchError
 from fer_bench.expressions import expressions
 from fer_bench.protocols import SELECTIONS
-from fer_bench.tables._schema import Schema, integer, number, text
+from fer_bench.tables._schema import Schema, header, integer, number, text
 
 _REMAKE = "fer-bench run METHOD --dataset DATASET --seed SEED"
 
 
-def schema(n_classes: int) -> Schema:
-    """Return the schema of predictions over the first ``n_classes`` expressions."""
+def schema(n_classes: int, *, logits: bool = True) -> Schema:
+    """Return the schema of predictions over the first ``n_classes`` expressions, with logits or without."""
     logit = number("unnormalised score of the expression, finite")
     return Schema(
         name="predictions table",
@@ -28,7 +29,7 @@ def schema(n_classes: int) -> Schema:
             "selection": text("rule that chose the checkpoint: last, best_on_val, best_on_test"),
             "y_true": integer("true expression, index in expressions.py"),
             "y_pred": integer("predicted expression, index in expressions.py: the first largest logit"),
-            **{f"logit_{name}": logit for name in expressions(n_classes)},
+            **{f"logit_{name}": logit for name in expressions(n_classes) if logits},
         },
         key=("selection", "sample_id"),
         remake=_REMAKE,
@@ -48,26 +49,46 @@ def write(table: pd.DataFrame, path: Path, *, n_classes: int) -> None:
     Raises:
         FerBenchError: As :func:`read`.
     """
-    schema(n_classes).write(_checked(table, where="predictions table"), path)
+    own = schema(n_classes, logits=has_logits(table.columns))
+    own.write(_checked(table, n_classes=n_classes, where="predictions table"), path)
 
 
-def read(path: Path, *, n_classes: int, sample_ids: set[str] | None = None) -> pd.DataFrame:
+def has_logits(columns: Iterable[str]) -> bool:
+    """Return whether a table with these columns has logits; without, it holds labels alone that were brought."""
+    return any(str(name).startswith("logit_") for name in columns)
+
+
+def read(path: Path, *, n_classes: int, sample_ids: set[str] | None = None, brought: bool = False) -> pd.DataFrame:
     """Read and check a predictions table.
 
     Args:
         path: The file.
         n_classes: Number of expressions.
         sample_ids: Exactly the ids that every selection must have; None: not checked.
+        brought: Whether predictions were made elsewhere, so that labels alone will do.
 
     Raises:
         FerBenchError: For missing, repeated or unknown ids, NaN or infinite logits, unknown classes or selections, or a
             ``y_pred`` that is not the largest logit.
     """
-    table = schema(n_classes).read(path)
-    return _checked(table, where=str(path), sample_ids=sample_ids)
+    bare = brought and not has_logits(header(path, remake=_REMAKE))
+    table = schema(n_classes, logits=not bare).read(path)
+    return _checked(table, n_classes=n_classes, where=str(path), sample_ids=sample_ids)
 
 
-def _checked(table: pd.DataFrame, *, where: str, sample_ids: set[str] | None = None) -> pd.DataFrame:
+def _checked(table: pd.DataFrame, *, n_classes: int, where: str, sample_ids: set[str] | None = None) -> pd.DataFrame:
+    if has_logits(table.columns):
+        _finite(table, where)
+    _known(table, n_classes, where)
+    if has_logits(table.columns):
+        _largest(table, where)
+    if sample_ids is not None:
+        for selection, rows in table.groupby("selection"):
+            _same_ids(set(rows["sample_id"]), sample_ids, where=f"{where}, selection {selection}")
+    return table
+
+
+def _finite(table: pd.DataFrame, where: str) -> None:
     logits = table.filter(regex="^logit_").to_numpy(dtype=float)
     finite = np.isfinite(logits).all(axis=1)
     if not finite.all():
@@ -76,22 +97,22 @@ def _checked(table: pd.DataFrame, *, where: str, sample_ids: set[str] | None = N
             f"{where}: {int((~finite).sum())} of {len(table)} rows have NaN or infinite logits; first: {first}",
             fix=f"the run diverged: lower its learning rate, then {_REMAKE}",
         )
-    _known(table, where)
-    wrong = table["y_pred"].to_numpy(dtype=int) != logits.argmax(axis=1) if len(table) else np.zeros(0, dtype=bool)
+
+
+def _largest(table: pd.DataFrame, where: str) -> None:
+    """Check that no logit is larger than the predicted one; of equal ones brought predictions name either."""
+    logits = table.filter(regex="^logit_").to_numpy(dtype=float)
+    own = logits[np.arange(len(table)), table["y_pred"].to_numpy(dtype=int)]
+    wrong = own < logits.max(axis=1, initial=-np.inf)
     if wrong.any():
         first = table["sample_id"].iloc[int(wrong.argmax())]
         raise FerBenchError(
             f"{where}: y_pred is not the largest logit in {int(wrong.sum())} rows; first: {first}",
             fix="y_pred must be the index of the row's largest logit_… column",
         )
-    if sample_ids is not None:
-        for selection, rows in table.groupby("selection"):
-            _same_ids(set(rows["sample_id"]), sample_ids, where=f"{where}, selection {selection}")
-    return table
 
 
-def _known(table: pd.DataFrame, where: str) -> None:
-    n_classes = len(table.filter(regex="^logit_").columns)
+def _known(table: pd.DataFrame, n_classes: int, where: str) -> None:
     unknown = sorted(set(table["selection"]) - set(SELECTIONS))
     if unknown:
         raise FerBenchError(f"{where}: unknown selection {', '.join(unknown)}", fix=f"one of: {', '.join(SELECTIONS)}")

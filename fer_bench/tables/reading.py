@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
+
+from fer_bench import params
 from fer_bench.errors import FerBenchError
+from fer_bench.params import Section
 from fer_bench.tables import _spellings
 from fer_bench.tables._spellings import Kind, Order, Role
 
@@ -19,6 +23,7 @@ class Reading(NamedTuple):
         orders: File, as it was named, to an order of its own.
         n_classes: Expressions that are scored: 7 leaves contempt's scores out, 8 gives it 0 where a file has none.
         known: Expressions of the data set that the files are about, where it is prepared.
+        only: Whether these alone can be scored, as in a grid, whose rows are all of one number.
         rows: Whether the place of a row says which sample it is, in files without ids.
     """
 
@@ -28,12 +33,38 @@ class Reading(NamedTuple):
     orders: Mapping[str, Order] = {}
     n_classes: int | None = None
     known: int | None = None
+    only: bool = False
     rows: bool = False
 
     def of(self, path: Path) -> "Reading":
         """Return what is said of one file, named itself or by its folder."""
         named = [place for place in (path, *path.parents) if str(place) in self.orders]
         return self._replace(order=self.orders[str(named[0])]) if named else self
+
+
+class Options(Section, frozen=True, kw_only=True):
+    """What a grid's entry says about predictions that were brought, as the command line's options of the same names."""
+
+    column: list[str] = msgspec.field(default_factory=list)
+    scores: str | None = None
+    label_order: str | None = None
+    classes: int | None = None
+    rows: bool = False
+
+
+def of_options(options: Mapping[str, Any], *, where: str) -> Reading:
+    """Read what a grid's entry says.
+
+    Args:
+        options: The entry's.
+        where: Where they stand, for errors.
+
+    Raises:
+        FerBenchError: If there is no such option, or it says nothing that there is.
+    """
+    found: Options = params.convert(dict(options), Options, where=where)
+    order = None if found.label_order is None else [found.label_order]
+    return said(found.column, scores=found.scores, label_order=order, n_classes=found.classes, rows=found.rows)
 
 
 NOTHING_SAID = Reading()

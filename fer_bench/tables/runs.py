@@ -95,6 +95,11 @@ class RunRecord(Section, frozen=True, kw_only=True):
     machine: dict[str, str]
 
     @property
+    def brought(self) -> bool:
+        """Whether the run's predictions were made elsewhere."""
+        return self.recipe == params.BROUGHT
+
+    @property
     def loaded(self) -> dict[str, str]:
         """``files``, of an older record too as far as it knows them."""
         if self.files or self.weights_digest is None:
@@ -105,6 +110,24 @@ class RunRecord(Section, frozen=True, kw_only=True):
 def weights_of(folder: Path, epoch: int) -> Path:
     """Return the file in a run's folder with the trained weights of a selected epoch (1-based)."""
     return folder / "weights" / f"epoch_{epoch:04d}.pth"
+
+
+def of_brought(record: RunRecord, files: dict[str, str]) -> RunRecord:
+    """Return the record of predictions that were made elsewhere: what made them is not known.
+
+    Args:
+        record: Of the cell, as if it had been carried out here.
+        files: The file that was brought, by name, with its SHA-256.
+    """
+    digests = {name: digest for name, digest in record.digests.items() if name != "code"}
+    return msgspec.structs.replace(
+        record, weights=UNKNOWN, weights_digest=None, files=files, n_train=0, n_select=0, device=UNKNOWN, threads=0,
+        precision=UNKNOWN, commit=None, dirty=False, digests=digests, versions={}, machine={}, peak_memory_mb=None,
+    )  # fmt: skip
+
+
+UNKNOWN = "unknown"
+"""What a record says where predictions were brought and nothing tells."""
 
 
 def write_record(record: RunRecord, path: Path) -> None:
@@ -157,6 +180,7 @@ def _is_ours(path: Path, folder: Path) -> bool:
 _FILES = re.compile(r"predictions\.csv|run\.json|history\.csv|sealed\.csv|weights/epoch_\d+\.pth")
 
 _FAILED = "where the run failed"
+_UNTIMED = "where the run failed, or predictions were brought"
 _IN_ONE_GO = "for methods fitted in one go"
 _NO_CHECKPOINT = "where no such checkpoint is kept"
 _UNMEASURED = "where it was not measured"
@@ -172,7 +196,7 @@ runs = Schema(
         "method": METHOD,
         "seed": SEED,
         "protocol": text("which part trains, selects and is reported; fer-bench describe protocol NAME"),
-        "recipe": text("the recipe's name"),
+        "recipe": text("the recipe's name; brought: predictions that were made elsewhere"),
         "n_classes": integer("expressions told apart", empty=_FAILED),
         "label_rule": LABEL_RULE,
         "weights": text("initial weights: none, timm:TAG, or file:NAME, and the names of further files"),
@@ -180,19 +204,20 @@ runs = Schema(
             "SHA-256 of their file, of each where there are several", empty="where there is no file"
         ),
         "batch_mates": text(
-            "independent; or coupled: logits depend on the batch, so samples were predicted one at a time"
+            "independent; or coupled: logits depend on the batch, so samples were predicted one at a time; or unknown, "
+            "of predictions that were brought"
         ),
         "status": text("ok, or failed: training diverged"),
         "error": text("what went wrong", empty="unless failed"),
-        "n_train": integer("samples that train"),
-        "n_select": integer("samples that select the checkpoint"),
+        "n_train": integer("samples that train; 0 where predictions were brought"),
+        "n_select": integer("samples that select the checkpoint; 0 where predictions were brought"),
         "n_report": integer("samples that are reported"),
-        "epochs": integer("epochs carried out", empty=_IN_ONE_GO),
+        "epochs": integer("epochs carried out", empty=f"{_IN_ONE_GO}, and where predictions were brought"),
         "batch_size": integer("of training", empty=f"{_IN_ONE_GO}, and in tables of version 0.1", added=True),
         "epoch_best_on_val": integer("epoch of best_on_val, from 1", empty=_NO_CHECKPOINT),
         "epoch_best_on_test": integer("epoch of best_on_test, from 1", empty=_NO_CHECKPOINT),
-        "train_s": number("wall time of training or fitting, seconds", empty=_FAILED),
-        "predict_s": number("wall time of predicting the reported part once, seconds", empty=_FAILED),
+        "train_s": number("wall time of training or fitting, seconds", empty=_UNTIMED),
+        "predict_s": number("wall time of predicting the reported part once, seconds", empty=_UNTIMED),
         "peak_memory_mb": number("of the process, or of the accelerator where one was used; MB", empty=_UNMEASURED),
         "n_parameters": integer("all parameters", empty=_UNMEASURED),
         "n_trainable": integer("trained parameters", empty=_UNMEASURED),
@@ -201,9 +226,11 @@ runs = Schema(
             empty=f"{_IN_ONE_GO}, and in tables of before it was counted",
             added=True,
         ),
-        "device": text("as torch names it, or cpu"),
-        "threads": integer("CPU threads"),
-        "precision": text("fp32 or amp (mixed precision)", empty=OLDER, added=True),
+        "device": text("as torch names it, or cpu; unknown where predictions were brought"),
+        "threads": integer("CPU threads; 0 where predictions were brought"),
+        "precision": text(
+            "fp32 or amp (mixed precision); unknown where predictions were brought", empty=OLDER, added=True
+        ),
         "machine": text('"architecture=…; processor=…; system=…"', empty=_UNRECORDED, added=True),
         "versions": text('of Python and packages: "name=version; …", by name', empty=_UNRECORDED, added=True),
         "commit": text("the project's commit", empty="where it ran outside a repository", form="[0-9a-f]{7,64}"),
@@ -248,9 +275,9 @@ def row(record: RunRecord) -> dict[str, object]:
     data = {name: getattr(record, name) for name in runs.columns if hasattr(record, name)}
     return {
         **data,
-        "weights": ", ".join([record.weights, *_beside(record)]),
-        "weights_digest": ", ".join(record.loaded.values()) or None,
-        "batch_mates": "coupled" if record.couples_batch else "independent",
+        "weights": UNKNOWN if record.brought else ", ".join([record.weights, *_beside(record)]),
+        "weights_digest": None if record.brought else ", ".join(record.loaded.values()) or None,
+        "batch_mates": UNKNOWN if record.brought else "coupled" if record.couples_batch else "independent",
         "batch_size": (record.settings.get("training") or {}).get("batch_size"),
         "epoch_best_on_val": record.selected.get("best_on_val"),
         "epoch_best_on_test": record.selected.get("best_on_test"),

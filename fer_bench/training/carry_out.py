@@ -16,6 +16,7 @@ from fer_bench.errors import FerBenchError
 from fer_bench.params import Params
 from fer_bench.tables import predictions, runs
 from fer_bench.tables.history import history, sealed
+from fer_bench.training import brought_in
 from fer_bench.training import cell as cells
 from fer_bench.training.cell import Cell, Outcome
 
@@ -50,6 +51,9 @@ def carry_out(
     runs.check_replaceable(folder, (dataset, method, seed))
     cell = cells.resolve(params, dataset=dataset, method=method, seed=seed)
     _check_launcher(cell, launcher)
+    if cell.brought:
+        with _alone(cell, launcher, folder):
+            return _take_over(params, cell, folder)
     with _alone(cell, launcher, folder):
         if cell.method.fit is not None:
             outcome: Outcome | None = _fit_in_one_go(cell)
@@ -118,6 +122,20 @@ def _fit_in_one_go(cell: Cell) -> Outcome:
         logits=dict.fromkeys(cell.selections, logits),
         facts={"device": "cpu", "train_s": trained - start, "predict_s": time.monotonic() - trained},
     )
+
+
+def _take_over(params: Params, cell: Cell, folder: Path) -> runs.RunRecord:
+    """Read predictions that were made elsewhere, and leave them as a run."""
+    place = (params, cell.method_name)
+    found = brought_in.read(*place, cell.dataset.name, cell.seed, n_classes=cell.n_classes)
+    table = brought_in.table(*place, found, cell.dataset, rows=cell.parts.report)
+    record = _record(cell, Outcome(logits={}, facts={"device": runs.UNKNOWN}))
+    record = runs.of_brought(record, {found.path.name: provenance.sha256_of_file(found.path)})
+    with whole.replacing(folder) as new:
+        predictions.write(table, new / "predictions.csv", n_classes=cell.n_classes)
+        runs.write_record(record, new / "run.json")
+    whole.discard(cell.work)  # of a recipe that the entry had before
+    return record
 
 
 def _record(cell: Cell, outcome: Outcome) -> runs.RunRecord:

@@ -17,10 +17,11 @@ from fer_bench import expressions, provenance, registry
 from fer_bench.datasets import _store
 from fer_bench.errors import FerBenchError
 from fer_bench.method import Augmentation, Method, Recipe, Sampling, Schedule, Weights
-from fer_bench.params import Params, Run
+from fer_bench.params import BROUGHT, Params, Run
 from fer_bench.protocols import Parts, Protocol
 from fer_bench.tables import gate, runs
 from fer_bench.tables import samples as samples_table
+from fer_bench.training import elsewhere
 
 WORK = Path(".fer-bench/work")
 UNSURE = "the record is from before records said which of several kinds a change is"
@@ -108,6 +109,11 @@ class Cell:
         return ["last", *(["best_on_val"] if self.parts.select is not None else []), "best_on_test"]
 
     @property
+    def brought(self) -> bool:
+        """Whether the predictions were made elsewhere."""
+        return self.method_file == BROUGHT
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The recipe as plain data."""
         found: dict[str, Any] = plain(self.recipe)
@@ -175,6 +181,8 @@ def entry_of(params: Params, name: str) -> Entry:
         FerBenchError: For a method, recipe or option that is not there, or weights that cannot be had as asked.
     """
     choice, file = params.methods[name], params.method_of(name)
+    if choice.predictions is not None:
+        return _brought(params, name)
     method: Method = registry.load("methods", file)
     if choice.recipe not in method.recipes:
         raise FerBenchError(
@@ -191,6 +199,19 @@ def entry_of(params: Params, name: str) -> Entry:
         recipe=recipe,
         weights=weights,
         weights_name=weights_name,
+    )
+
+
+def _brought(params: Params, name: str) -> Entry:
+    method = elsewhere.method_of(params, name)
+    return Entry(
+        method_name=name,
+        method_file=BROUGHT,
+        method=method,
+        recipe_name=BROUGHT,
+        recipe=method.recipes[BROUGHT],
+        weights=Weights("none"),
+        weights_name=runs.UNKNOWN,
     )
 
 

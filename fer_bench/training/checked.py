@@ -1,10 +1,13 @@
 """Whether a grid can be carried out as it is asked: found before anything is trained, not after days."""
 
+from pathlib import Path
+
 from fer_bench import registry
 from fer_bench.datasets import Dataset, _store
 from fer_bench.errors import FerBenchError
 from fer_bench.params import Params
 from fer_bench.protocols import Protocol
+from fer_bench.training import brought_in
 from fer_bench.training import cell as cells
 
 
@@ -75,6 +78,8 @@ def entry_problem(params: Params, name: str, n_classes: list[int]) -> FerBenchEr
     """
     try:
         entry = cells.entry_of(params, name)
+        if params.methods[name].predictions is not None:
+            _read_brought(params, name)
         cells.loaded(entry.method, entry.recipe, entry.weights)
         cells.hold_to_digests(params, name)
         if entry.method.build is not None:
@@ -82,6 +87,18 @@ def entry_problem(params: Params, name: str, n_classes: list[int]) -> FerBenchEr
     except FerBenchError as error:
         return error
     return None
+
+
+def _read_brought(params: Params, name: str) -> None:
+    """Read every file of predictions that were brought; onto the samples of data sets that are prepared."""
+    protocol: Protocol = registry.load("protocols", params.run.protocol)
+    for dataset in params.prepare:
+        prepared = _store.open_prepared(dataset, pixels=False) if Path("data", dataset).is_dir() else None
+        for seed in params.run.seeds:
+            found = brought_in.read(params, name, dataset, seed, n_classes=n_classes_of(params, dataset))
+            if prepared is not None:
+                rows = protocol.parts(prepared.samples, params.run.train_share).report
+                brought_in.table(params, name, found, prepared, rows=rows)
 
 
 def _build(params: Params, entry: cells.Entry, n_classes: list[int]) -> None:

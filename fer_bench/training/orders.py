@@ -35,6 +35,7 @@ UNTRAINED_PICTURES = 96
 """Synthetic pictures for initial weights: more than the largest batch."""
 
 _FITTED = "is fitted in one go: it has no batches"
+_BROUGHT = "was brought as predictions: there is no model to ask"
 
 
 def of_method(params: Params, *, dataset: str, method: str) -> Audited:
@@ -54,7 +55,7 @@ def of_method(params: Params, *, dataset: str, method: str) -> Audited:
     for seed in params.run.seeds:
         cell = cells.resolve(params, dataset=dataset, method=method, seed=seed)
         if cell.method.build is None:
-            return _audited(cell, without=f"{method} {_FITTED}")
+            return _audited(cell, without=f"{method} {_BROUGHT if cell.brought else _FITTED}")
         folder = params.cell(dataset, method, seed)
         record = cells.record_of(cell, folder)
         found.append((cell, folder, record))
@@ -86,7 +87,8 @@ def of_run(params: Params, folder: Path) -> Audited:
     cell = cells.resolve(params, dataset=record.dataset, method=record.method, seed=record.seed)
     if cell.method.build is None:
         raise FerBenchError(
-            f"{folder}: {record.method} {_FITTED}", fix="audit a run of a method that is trained by gradient descent"
+            f"{folder}: {record.method} {_BROUGHT if cell.brought else _FITTED}",
+            fix="audit a run of a method that is trained by gradient descent",
         )
     if record.status == "failed":
         raise FerBenchError(f"{folder}: the run failed ({record.error}), so it has no weights", fix=cells.again(cell))

@@ -8,7 +8,11 @@ ROOT = Path(__file__).parents[2]
 
 
 def closure(
-    file: Path, function: str | None = None, without: frozenset[str] = frozenset()
+    file: Path,
+    function: str | None = None,
+    without: frozenset[str] = frozenset(),
+    *,
+    beside: frozenset[Path] = frozenset(),
 ) -> tuple[set[Path], set[str]]:
     """Return the project's files that a file imports, directly or not, and the kinds it looks up in the registry.
 
@@ -16,6 +20,7 @@ def closure(
         file: Where to start.
         function: Start from this function and those it calls in the same file, not from the whole file.
         without: Functions of that file that are left out.
+        beside: Files that are not looked into.
     """
     files: set[Path] = set()
     kinds: set[str] = set()
@@ -28,6 +33,8 @@ def closure(
         if found in files:
             continue
         files.add(found)
+        if found in beside:
+            continue
         inner = ast.parse(found.read_text())
         waiting += _imports([inner])
         kinds |= set(_kinds(inner))

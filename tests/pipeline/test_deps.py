@@ -41,6 +41,9 @@ SOURCES = "results/${grid}/sources/${item.method}.json"
 TEMPLATES = {"methods": SOURCES, "datasets": "fer_bench/datasets/${key}.py"}
 # These open what `prepare` wrote; they load no data set's file.
 OPENS_ONLY = {"run", "explain", "score", "adjust", "ladder", "compare", "verdict", "report"}
+# What reads brought predictions is among the sources of their entries alone, so that it retrains nothing.
+READER = ROOT / "fer_bench" / "training" / "brought_in.py"
+READS = {"run": frozenset({READER})}
 STAGES = yaml12.load((ROOT / "dvc.yaml").read_text(), where="dvc.yaml")["stages"]
 
 
@@ -52,7 +55,8 @@ def body(stage):
 def needed(stage):
     words = body(stage)["cmd"].split()[1:]
     verb, function = (words[0], words[1]) if words[0] in {"data", "audit"} else (words[0], words[0])
-    files, kinds = closure(ROOT / "fer_bench" / "cli" / f"{verb}.py", function, PRINTING.get(stage, frozenset()))
+    without, beside = PRINTING.get(stage, frozenset()), READS.get(stage, frozenset())
+    files, kinds = closure(ROOT / "fer_bench" / "cli" / f"{verb}.py", function, without, beside=beside)
     found = {str(file) for file in files}
     for kind in kinds:
         if kind == "datasets" and stage in OPENS_ONLY:
@@ -104,6 +108,12 @@ def test_the_sources_of_a_method_are_what_it_imports(method):
 def test_a_method_is_made_of_its_own_file_and_of_shared_blocks(method):
     others = set(provenance.sources(f"baselines.{method}")) - {f"baselines/{method}.py", "baselines/__init__.py"}
     assert all(name.startswith("baselines/_blocks/") for name in others)
+
+
+def test_the_sources_of_brought_predictions_are_what_reads_them():
+    name = ".".join(READER.relative_to(ROOT).with_suffix("").parts)
+    own = {str(READER.relative_to(ROOT)), "fer_bench/training/__init__.py"}
+    assert set(provenance.sources(name)) == {str(found) for found in closure(READER)[0]} | own
 
 
 def test_a_stage_that_reads_a_section_of_params_declares_it():
