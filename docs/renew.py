@@ -15,7 +15,7 @@ from typing import Any
 from fer_bench import yaml12
 from fer_bench.expressions import EXPRESSIONS
 from fer_bench.report import as_json
-from fer_bench.tables import features, gate, history, orders, pictures, predicted, predictions, reported, runs
+from fer_bench.tables import digests, features, gate, history, orders, pictures, predicted, predictions, reported, runs
 from fer_bench.tables._schema import Column, ColumnType, Schema
 from fer_bench.tables.annotators import annotators
 from fer_bench.tables.by_order import by_order
@@ -170,6 +170,10 @@ FILES = (
          holds="the same maps with the faces, kept on request; git ignores the folder"),
     File(name="sources/METHOD.json", verb="fer-bench sources METHOD",
          holds="the files that a method of the grid is made of, with SHA-256; its runs depend on it"),
+    File(name="digests/*.json", verb="fer-bench VERB",
+         holds="what a verb read and wrote, with digests; the next one holds its input to them",
+         more="What this proves: [docs/decisions/digests-of-results.md](../docs/decisions/digests-of-results.md). The "
+         "fields:", records=(digests.Digests,)),
     File(name="runs/DATASET/METHOD/seedK/predictions.csv", verb=_RUN,
          holds="one row per reported sample and selection; kept by DVC, not by git, as all of a run's files",
          more="Logits, not probabilities. Without rows where the run failed.",

@@ -235,9 +235,8 @@ def write(audited: Audited, rows: list[dict[str, Any]], folder: Path) -> Path:
     """
     stem = f"{audited.dataset}_{audited.method}"
     record = json.dumps(audited.record(rows), indent=1, sort_keys=True, ensure_ascii=False)
-    with whole.together(folder, stem) as new:
-        orders.write(audited.table(), new / f"{stem}.csv")
-        whole.write(new / f"{stem}.json", f"{record}\n".encode())
+    orders.write(audited.table(), folder / f"{stem}.csv")
+    whole.write(folder / f"{stem}.json", f"{record}\n".encode())
     return folder / f"{stem}.json"
 
 

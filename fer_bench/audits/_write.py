@@ -9,15 +9,17 @@ from fer_bench import whole
 from fer_bench.audits import Finding, worst
 from fer_bench.datasets._store import Prepared
 from fer_bench.tables import gate, reported
+from fer_bench.tables.digests import Checked
 
 
-def write(findings: Mapping[str, Finding], prepared: Prepared, results: Path) -> Path:
+def write(findings: Mapping[str, Finding], prepared: Prepared, results: Path, checked: Checked) -> Path:
     """Write a data set's findings; equal findings give equal bytes.
 
     Args:
         findings: By the audit's name.
         prepared: What was audited.
         results: The grid's folder of results.
+        checked: Writes the digests.
 
     Returns:
         The JSON file, ``audits/<dataset>.json``. Tables stand beside it as ``<dataset>_<short name>.csv``.
@@ -53,4 +55,5 @@ def write(findings: Mapping[str, Finding], prepared: Prepared, results: Path) ->
         reported.write(reported.of_samples(prepared.samples), reported.path_of(new, info.name))
         whole.write(new / "audits" / f"{info.name}.json", text.encode())
         gate.write(passed, gate.path_of(new, info.name))
+        checked.write(new)
     return results / "audits" / f"{info.name}.json"

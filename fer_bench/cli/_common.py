@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # pandas takes 0.4 s to import, and this module is imported f
     import pandas as pd
 
     from fer_bench.params import Params
+    from fer_bench.tables.digests import Checked
 
 ParamsFile: TypeAlias = Annotated[Path, typer.Option("--params", help="The grid's file.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
@@ -49,6 +50,12 @@ Classes: TypeAlias = Annotated[
 def say(text: str) -> None:
     """Print a line to stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+def tell(checked: "Checked") -> None:
+    """Say which files are read without digests that they could be held to."""
+    for line in checked.in_words():
+        say(line)
 
 
 def wrote(path: Path, *, then: str) -> None:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fer_bench.cli._common import AsJson, ParamsFile, say, set_environment, show, wrote
+from fer_bench.cli._common import AsJson, ParamsFile, say, set_environment, show, tell, wrote
 from fer_bench.errors import FerBenchError
 from fer_bench.params import PARAMS, Params
 
 if TYPE_CHECKING:  # torch and pandas take seconds to import, and this module is imported for every --help
     from fer_bench.audits._orders import Audited
+    from fer_bench.tables.digests import Checked
 
 METRICS = ("accuracy", "macro_f1")
 
@@ -54,37 +55,41 @@ def batch(
     """  # noqa: D301 - click's mark for lines that stay as they are
     from fer_bench.params import read
 
+    grid = checked = None
     if untrained:
-        grid = None
-        audited, folder = _untrained(target, dataset), out
+        audited = _untrained(target, dataset)
     else:
         grid = read(params)
         set_environment(grid)
-        audited, folder = _trained(grid, target, dataset, out)
-    _tell(audited, grid, folder, as_json=as_json)
+        if dataset in grid.prepare and target in grid.methods and out in {None, grid.results / "orders"}:
+            from fer_bench.tables import digests
+
+            checked = digests.check(grid, "batch", dataset=dataset, method=target, file=params)
+            tell(checked)
+        audited = _trained(grid, target, dataset)
+    _tell(audited, grid, out, checked, as_json=as_json)
     if audited.stops:
         say(f"  fix: make every picture's logits its own, or say couples_batch in the file of {audited.method}")
         raise typer.Exit(1)
 
 
-def _trained(grid: Params, target: str, dataset: str | None, out: Path | None) -> "tuple[Audited, Path | None]":
+def _trained(grid: Params, target: str, dataset: str | None) -> "Audited":
     from fer_bench import registry
     from fer_bench.training import orders
 
     if os.sep in target or (Path(target) / "run.json").exists():
         if dataset is not None:
             raise FerBenchError(f"{target} is a run, which has its data set", fix="leave --dataset out")
-        return orders.of_run(grid, Path(target)), out
+        return orders.of_run(grid, Path(target))
     if dataset is not None:
-        folder = grid.results / "orders" if out is None else out
-        return orders.of_method(grid, dataset=dataset, method=target), folder
+        return orders.of_method(grid, dataset=dataset, method=target)
     if target in grid.methods:
         raise FerBenchError(
             f"{target}: on which data set?", fix=f"--dataset, one of: {', '.join(grid.prepare)}; or --untrained"
         )
     registry.path_of("methods", target)
     say(f"{target} is not in this grid: its toy recipe is asked, untrained, on synthetic pictures")
-    return orders.untrained(target), out
+    return orders.untrained(target)
 
 
 def _untrained(target: str, dataset: str | None) -> "Audited":
@@ -97,14 +102,23 @@ def _untrained(target: str, dataset: str | None) -> "Audited":
     return orders.untrained(target)
 
 
-def _tell(audited: "Audited", grid: Params | None, folder: Path | None, *, as_json: bool) -> None:
-    """Print the table, say the verdict, and write the files where there is a folder for them."""
+def _tell(
+    audited: "Audited", grid: Params | None, out: Path | None, checked: "Checked | None", *, as_json: bool
+) -> None:
+    """Print the table, say the verdict, and write the files: into the grid's results, or a folder that was named."""
+    from fer_bench import whole
     from fer_bench.audits import _orders
 
     rows = audited.rows()
+    stem = f"{audited.dataset}_{audited.method}"
     written = None
-    if folder is not None:
-        written = _orders.write(audited, rows, folder)
+    if grid is not None and checked is not None:
+        with whole.together(grid.results, f"batch-{stem}") as new:
+            written = grid.results / "orders" / _orders.write(audited, rows, new / "orders").name
+            checked.write(new)
+    elif out is not None:
+        with whole.together(out, stem) as new:
+            written = out / _orders.write(audited, rows, new).name
     if rows or as_json:
         import pandas as pd
 

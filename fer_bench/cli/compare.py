@@ -18,6 +18,7 @@ from fer_bench.cli._common import (
     Rows,
     Scores,
     say,
+    tell,
     wrote,
 )
 from fer_bench.errors import FerBenchError
@@ -77,7 +78,7 @@ def compare(
     """  # noqa: D301 - click's mark for lines that stay as they are
     from fer_bench import card
     from fer_bench.stats import comparing, printed, ranks, wording
-    from fer_bench.tables import audits, reading
+    from fer_bench.tables import audits, digests, reading
     from fer_bench.tables.comparisons import comparisons
     from fer_bench.tables.ranks import ranks as ranks_table
 
@@ -88,7 +89,8 @@ def compare(
             "--with is of files, and none is named", fix=f"fer-bench compare mine.csv --with {beside[0]}"
         )
     grid = None if files else params_file.read(params)
-    if grid is None:
+    checked = None if grid is None else digests.check(grid, "compare", file=params)
+    if grid is None or checked is None:
         settings = comparing.settings_of_file(params, say=say)
         table, ranked, notes = comparing.compare_files(
             files or [],
@@ -105,6 +107,7 @@ def compare(
             say=say,
         )
     else:
+        tell(checked)
         table, ranked = comparing.compare_and_rank(
             grid if margin is None else _with_margin(grid, _margin(margin)),
             metrics=metric,
@@ -123,11 +126,12 @@ def compare(
     if output is not None and ending is not None:
         whole.write(output, printed.whole(table, parts, ending).encode())
         say(f"wrote {output}")
-    elif grid is not None and not (metric or baseline or dataset or margin is not None):
+    elif grid is not None and checked is not None and not (metric or baseline or dataset or margin is not None):
         target = grid.results / "comparisons.csv"  # a part of the grid must not overwrite the whole
         with whole.together(grid.results, "compare") as new:
             comparisons.write(table, new / target.name)
             ranks_table.write(ranked, new / "ranks.csv")
+            checked.write(new)
         wrote(target, then="fer-bench verdict")
 
 

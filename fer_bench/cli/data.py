@@ -97,13 +97,15 @@ def audit(
     from fer_bench.audits import _write
     from fer_bench.datasets import _store
     from fer_bench.params import read
+    from fer_bench.tables import digests
 
     grid = read(params)
     if dataset not in grid.prepare:
         registry.path_of("datasets", dataset)
     prepared = _store.open_prepared(dataset, DATA)
     findings = {name: registry.load("audits", name).run(prepared) for name in registry.names("audits")}
-    path = _write.write(findings, prepared, grid.results)
+    checked = digests.check(grid, "audit", dataset=dataset, file=params)
+    path = _write.write(findings, prepared, grid.results, checked)
     rows = [{"audit": name, "status": found.status, "why": found.why} for name, found in findings.items()]
     show(pd.DataFrame(rows, columns=["audit", "status", "why"]), as_json=as_json)
     red = [name for name, found in findings.items() if found.status == "red"]

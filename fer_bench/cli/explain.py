@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fer_bench.cli._common import ParamsFile, say, set_environment, wrote
+from fer_bench.cli._common import ParamsFile, say, set_environment, tell, wrote
 from fer_bench.params import PARAMS
 
 if TYPE_CHECKING:  # torch takes seconds to import, and this module is imported for every --help
@@ -46,19 +46,24 @@ def explain(
 
     grid = read(params)
     set_environment(grid)
+    from fer_bench import whole
     from fer_bench.explain.asked import of_run
-    from fer_bench.tables import features
+    from fer_bench.tables import digests, features
 
     chosen = grid.run.seeds[0] if seed is None else seed
+    checked = digests.check(grid, "explain", dataset=dataset, method=method, file=params)
+    tell(checked)
     asked = of_run(grid, dataset=dataset, method=method, seed=chosen, n=pictures)
-    path = features.write(asked.found, asked.table, asked.published, grid.results / "features")
+    with whole.together(grid.results, f"explain-{dataset}_{method}") as new:
+        path = features.write(asked.found, asked.table, asked.published, new / "features")
+        checked.write(new)
     for sentence in _said(asked, grid.score):
         say(f"{dataset} {method}: {sentence}")
     if faces and asked.found.gradcam is not None:
         private = features.stem(grid.results / "private", dataset, method).with_suffix(".npz")
         features.write_maps(asked.maps, private)
         say(f"wrote {private}, with faces: not for publication")
-    wrote(path, then="fer-bench report")
+    wrote(grid.results / "features" / path.name, then="fer-bench report")
 
 
 def _said(asked: "Asked", score: "Score") -> list[str]:

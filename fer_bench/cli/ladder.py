@@ -2,7 +2,7 @@
 
 from fer_bench import params as params_file
 from fer_bench import whole
-from fer_bench.cli._common import AsJson, ParamsFile, say, show, wrote
+from fer_bench.cli._common import AsJson, ParamsFile, say, show, tell, wrote
 
 
 def ladder(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = False) -> None:
@@ -20,11 +20,14 @@ def ladder(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = False) 
       fer-bench ladder --params grids/ferplus_cpu.yaml
     """  # noqa: D301 - click's mark for lines that stay as they are
     from fer_bench.stats import laddering
+    from fer_bench.tables import digests
     from fer_bench.tables.by_order import by_order as orders_schema
     from fer_bench.tables.gains import gains as gains_schema
     from fer_bench.tables.ladder import ladder as ladder_schema
 
     grid = params_file.read(params)
+    checked = digests.check(grid, "ladder", file=params)
+    tell(checked)
     climbed, gained = laddering.climb(grid, say=say)
     asked = laddering.score_orders(grid)
     show(climbed if as_json else laddering.printable(climbed), as_json=as_json)
@@ -32,4 +35,5 @@ def ladder(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = False) 
         ladder_schema.write(climbed, new / "ladder.csv")
         gains_schema.write(gained, new / "gains.csv")
         orders_schema.write(asked, new / "orders.csv")
+        checked.write(new)
     wrote(grid.results / "ladder.csv", then="fer-bench compare")

@@ -35,6 +35,7 @@ def lint(
 
     from fer_bench import params as params_file
     from fer_bench.report import grid, lint
+    from fer_bench.tables import digests
 
     folders = results or sorted(path.parent for path in Path("results").glob("*/params.yaml"))
     if not folders:
@@ -42,6 +43,7 @@ def lint(
     grids = []
     for folder in folders:
         asked = params_file.read(folder / "params.yaml")
+        digests.check_folder(folder)
         grids.append(grid.read(asked, folder=folder))
     found = lint.lint(manuscript, grids)
     rows = [{**one._asdict(), "file": str(one.file)} for one in found]

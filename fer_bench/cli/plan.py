@@ -118,9 +118,10 @@ def _measured(folder: Path, a: str | None, b: str | None, dataset: str | None) -
     from fer_bench import params as params_file
     from fer_bench import registry
     from fer_bench.stats import planning, scoring
-    from fer_bench.tables import predicted
+    from fer_bench.tables import digests, predicted
 
     grid = params_file.read(folder / "params.yaml")
+    digests.check_folder(folder)
     name = dataset or next(iter(grid.prepare))
     if name not in grid.prepare or (dataset is None and len(grid.prepare) > 1):
         raise FerBenchError(f"which data set of {folder}?", fix=f"--dataset, one of: {', '.join(grid.prepare)}")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fer_bench import params as params_file
-from fer_bench.cli._common import ParamsFile, say, wrote
+from fer_bench.cli._common import ParamsFile, say, tell, wrote
 
 KEPT = Path(".fer-bench/drawn")
 """Drawings of earlier reports: a figure whose numbers did not change is taken from here."""
@@ -35,9 +35,13 @@ def report(
       fer-bench report --params params.yaml --pdf
     """  # noqa: D301 - click's mark for lines that stay as they are
     from fer_bench.report import grid, write
+    from fer_bench.tables import digests
 
-    loaded = grid.read(params_file.read(params))
-    write.write(loaded, asked=params.read_text(encoding="utf-8"), kept=KEPT)
+    asked = params_file.read(params)
+    checked = digests.check(asked, "report", file=params)
+    tell(checked)
+    loaded = grid.read(asked)
+    write.write(loaded, asked=params.read_text(encoding="utf-8"), kept=KEPT, checked=checked)
     page = loaded.folder / "report.html"
     wrote(page, then=f"open it in a browser; \\input the fragments in {loaded.folder / 'tables'}, or add --pdf")
     if pdf:

@@ -17,6 +17,7 @@ from fer_bench.cli._common import (
     Rows,
     Scores,
     say,
+    tell,
     wrote,
 )
 from fer_bench.errors import FerBenchError
@@ -59,16 +60,21 @@ def score(
     """  # noqa: D301 - click's mark for lines that stay as they are
     from fer_bench import registry, whole
     from fer_bench.stats import comparing, files, printed, scoring, scoring_file
-    from fer_bench.tables import headline, reading
+    from fer_bench.tables import digests, headline, reading
 
     if file is None:
         _only_of_files(dataset=dataset, metric=metric, selection=selection, output=output, column=column)
         grid = params_file.read(params)
+        checked, kept = digests.check_score(grid, stored=stored, file=params)
+        tell(checked)
         scored = scoring.stored(grid) if stored else scoring.score(grid)
         chosen = registry.load("protocols", grid.run.protocol).headline
         with whole.together(grid.results, "score") as new:
             scoring.write(scored, new)
             headline.write(scored.intervals, new / "metrics.json", headline=chosen)
+            checked.write(new, kept=kept)
+        if scored.unsealed:
+            say(f"{scored.unsealed} runs have no digests, for an older version made them: taken as they are")
         failed = int((scored.runs["status"] == "failed").sum())
         say(f"{len(scored.runs)} runs, {failed} of them failed; {len(scored.scores)} scores")
         wrote(grid.results / "scores.csv", then="fer-bench adjust")

@@ -7,7 +7,7 @@ import typer
 
 from fer_bench import params as params_file
 from fer_bench import whole
-from fer_bench.cli._common import AsJson, ParamsFile, paragraph, say, show, wrote
+from fer_bench.cli._common import AsJson, ParamsFile, paragraph, say, show, tell, wrote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +37,7 @@ def verdict(
     """  # noqa: D301 - click's mark for lines that stay as they are
     from fer_bench.stats import judging, saying
     from fer_bench.stats import published as alone
+    from fer_bench.tables import digests
     from fer_bench.tables.published import published as published_schema
     from fer_bench.tables.told_apart import told_apart as told_apart_schema
     from fer_bench.tables.verdicts import verdicts
@@ -46,6 +47,8 @@ def verdict(
         _show_published(alone.from_n_alone(cards, level=LEVEL), alone.pairs(cards, level=LEVEL), as_json=as_json)
         return
     grid = params_file.read(params)
+    checked = digests.check(grid, "verdict", file=params)
+    tell(checked)
     table = judging.judge(grid)
     show(table if as_json else saying.verdicts(table), as_json=as_json)
     for link in () if as_json else saying.links(table):
@@ -55,6 +58,7 @@ def verdict(
         verdicts.write(table, new / "verdicts.csv")
         published_schema.write(alone.from_n_alone(cards, level=level), new / "published.csv")
         told_apart_schema.write(alone.pairs(cards, level=level), new / "told_apart.csv")
+        checked.write(new)
     wrote(grid.results / "verdicts.csv", then="fer-bench report")
 
 

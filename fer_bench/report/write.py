@@ -39,6 +39,7 @@ from fer_bench.report import (
 from fer_bench.report.blocks import Section, tables
 from fer_bench.report.grid import Grid
 from fer_bench.report.latex_layout import COLUMN_PT, PAGE_PT
+from fer_bench.tables.digests import Checked
 
 
 def sections(grid: Grid, figure_folder: Path) -> tuple[Section, ...]:
@@ -75,7 +76,7 @@ def sections(grid: Grid, figure_folder: Path) -> tuple[Section, ...]:
     return marked.marked(parts, grid.marks)
 
 
-def write(grid: Grid, *, asked: str, kept: Path | None = None) -> None:
+def write(grid: Grid, *, asked: str, kept: Path | None = None, checked: Checked | None = None) -> None:
     """Write report.html, .json, .md and .tex, tables/, figures/ and params.yaml into the grid's folder.
 
     Tables are there for a page's width, and in tables/column/ for a column of two.
@@ -84,8 +85,11 @@ def write(grid: Grid, *, asked: str, kept: Path | None = None) -> None:
         grid: The tables.
         asked: Text of the params file, kept beside the report as the record of what was asked for.
         kept: Folder of drawings, from which unchanged figures are taken; None: all are drawn.
+        checked: What the tables were held to, which is written down too.
     """
     with whole.together(grid.folder, "report", entire=("figures", "tables")) as made:
+        if checked is not None:
+            checked.write(made)  # before anything else: what it read goes on record, its own words may be edited
         (made / "figures").mkdir()
         with style.keeping(kept):
             parts = sections(grid, made / "figures")

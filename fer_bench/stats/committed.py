@@ -17,7 +17,7 @@ from fer_bench.stats import signature
 from fer_bench.stats.alongside import Opened
 from fer_bench.stats.signature import Signature
 from fer_bench.stats.truth import Truth
-from fer_bench.tables import predicted, reported, runs
+from fer_bench.tables import digests, predicted, reported, runs
 from fer_bench.tables.brought import Brought
 
 
@@ -46,7 +46,7 @@ def read(text: str, *, dataset: str | None, selection: str | None) -> Committed:
         selection: The selection; None: the one that the grid's protocol reports.
 
     Raises:
-        FerBenchError: If there are no such results, or it is open which.
+        FerBenchError: If there are no such results, one of their files is not as it was written, or it is open which.
     """
     folder, method = _parted(text)
     if not (folder / "runs.csv").is_file():
@@ -54,6 +54,7 @@ def read(text: str, *, dataset: str | None, selection: str | None) -> Committed:
             f"--with {text}: {folder} holds no results of a grid (no runs.csv)",
             fix="name a folder of results, or one of its methods: --with results/ferplus_cpu:patt_lite",
         )
+    digests.check_folder(folder)
     table = runs.runs.read(folder / "runs.csv")
     name = _one(dataset, sorted(set(table["dataset"])), what="data set", option="--dataset", where=folder)
     here = table[(table["dataset"] == name) & (table["status"] == "ok")]

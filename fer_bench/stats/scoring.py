@@ -48,6 +48,7 @@ class Scored(NamedTuple):
         calibration: Bins of confidence of every run under the headline selection; needs the runs.
         from_runs: Whether runs, history, predicted and calibration come from the runs; else they are those stored, and
             stay so.
+        unsealed: Runs whose record has no digests: those of older versions.
     """
 
     runs: pd.DataFrame
@@ -58,6 +59,7 @@ class Scored(NamedTuple):
     predicted: dict[str, pd.DataFrame]
     calibration: pd.DataFrame
     from_runs: bool = True
+    unsealed: int = 0
 
 
 class Known(NamedTuple):
@@ -99,6 +101,7 @@ def score(params: Params) -> Scored:
             not fit; or a metric is measured against votes that are not known.
     """
     records = _records(params)
+    unsealed = sum(not _check_unchanged(params.cell(*cell)) for cell in records)
     rows: _Rows = {"scores": [], "intervals": [], "confusions": [], "calibration": []}
     by_dataset = {}
     for dataset in params.prepare:
@@ -118,7 +121,13 @@ def score(params: Params) -> Scored:
         _histories(params, list(records)),
         by_dataset,
         calibration_schema.frame(rows["calibration"]),
+        unsealed=unsealed,
     )
+
+
+def _check_unchanged(folder: Path) -> bool:
+    history = ["history.csv"] * (folder / "history.csv").exists()
+    return runs.check_unchanged(folder / "run.json", "predictions.csv", *history)
 
 
 def stored(params: Params) -> Scored:

@@ -22,7 +22,7 @@ from fer_bench.protocols import SELECTIONS
 from fer_bench.tables import _labels, _raw, _scores, _spellings, predictions
 from fer_bench.tables._spellings import Role
 from fer_bench.tables.reading import Reading
-from fer_bench.tables.runs import RunRecord, read_record
+from fer_bench.tables.runs import RunRecord, check_unchanged, read_record
 
 
 class Brought(NamedTuple):
@@ -102,6 +102,8 @@ def read(path: Path, reading: Reading) -> dict[str | None, Brought]:
     table = table.assign(**{_ID: ids.to_numpy()}).sort_values(_ID, kind="stable", ignore_index=True)
     record = path.parent / "run.json"
     known = read_record(record) if own is not None and record.exists() else None
+    if known is not None and path.name in known.wrote:
+        check_unchanged(record, path.name)
     parts = _parts(table, columns, where=where)
     return {
         selection: _brought(

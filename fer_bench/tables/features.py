@@ -148,10 +148,9 @@ def write(found: Explained, table: pd.DataFrame, maps: Maps, folder: Path) -> Pa
         FerBenchError: As ``features.check``.
     """
     base = stem(folder, found.dataset, found.method)
-    with whole.together(folder, base.name) as new:
-        features.write(table, new / f"{base.name}.csv")
-        write_maps(maps, new / f"{base.name}.npz")
-        whole.write(new / f"{base.name}.json", msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    features.write(table, folder / f"{base.name}.csv")
+    write_maps(maps, folder / f"{base.name}.npz")
+    whole.write(folder / f"{base.name}.json", msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
     return base.with_suffix(".json")
 
 

@@ -1,5 +1,6 @@
 """``run.json``, the record that a run leaves, and ``runs.csv``: one row per cell of the grid, failed ones too."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fer_bench import given, params, whole
+from fer_bench import given, params, provenance, whole
 from fer_bench.errors import FerBenchError
 from fer_bench.params import Section
 from fer_bench.tables._columns import DATASET, LABEL_RULE, METHOD, OLDER, SEED
@@ -54,6 +55,8 @@ class RunRecord(Section, frozen=True, kw_only=True):
         commit: The project's commit.
         dirty: Whether code or parameters differed from it.
         digests: Of the samples table, of the split, and of the code that trained.
+        wrote: Name of every other file of the run to its SHA-256; empty in records of before they were written down.
+        seal: SHA-256 of the rest of this record; None likewise.
         versions: Of Python and packages.
         machine: System, architecture, processor.
     """
@@ -91,6 +94,8 @@ class RunRecord(Section, frozen=True, kw_only=True):
     commit: str | None = None
     dirty: bool
     digests: dict[str, str]
+    wrote: dict[str, str] = msgspec.field(default_factory=dict)
+    seal: str | None = None
     versions: dict[str, str]
     machine: dict[str, str]
 
@@ -133,6 +138,51 @@ UNKNOWN = "unknown"
 def write_record(record: RunRecord, path: Path) -> None:
     """Write a run's record as JSON."""
     whole.write(path, msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+
+
+def sealed(record: RunRecord, folder: Path) -> RunRecord:
+    """Return a record with the digests of the run's files, which are written, and of itself."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / "run.json")
+    wrote = {path.relative_to(folder).as_posix(): provenance.sha256_of_file(path) for path in files}
+    record = msgspec.structs.replace(record, wrote=wrote, seal=None)
+    return msgspec.structs.replace(record, seal=_seal(msgspec.to_builtins(record)))
+
+
+def check_unchanged(path: Path, *names: str) -> bool:
+    """Hold a run to the digests in its record.
+
+    Args:
+        path: The record.
+        names: Files of the run that are going to be read.
+
+    Returns:
+        False where the record is of before digests were written down: it is taken as it is.
+
+    Raises:
+        FerBenchError: If the record or one of the files is not as the run left it.
+    """
+    data = given.json(
+        path, dict, what="a run's record", missing=f"no run record at {path}", fix=f"carry it out: {_RUN}"
+    )
+    wrote, seal = data.get("wrote"), data.get("seal")
+    cell = (data.get(name) for name in ("method", "dataset", "seed"))
+    again = "fer-bench run {} --dataset {} --seed {}".format(*cell)
+    fix = f"bring the run's folder as it was, or carry the run out again: {again}"
+    if not wrote and seal is None:
+        return False
+    if not isinstance(wrote, dict) or seal != _seal(data):
+        raise FerBenchError(f"{path} is not as the run left it: its digest is another", fix=fix)
+    for name in names:
+        file = path.parent / name
+        if wrote.get(name) != (provenance.sha256_of_file(file) if file.is_file() else None):
+            raise FerBenchError(f"{file} is not as the run left it: {path} has another digest of it", fix=fix)
+    return True
+
+
+def _seal(data: dict[str, Any]) -> str:
+    """Return the digest of a record as plain data, without its own."""
+    rest = {name: value for name, value in data.items() if name != "seal"}
+    return hashlib.sha256(msgspec.json.encode(rest, order="sorted")).hexdigest()
 
 
 def read_record(path: Path) -> RunRecord:

@@ -66,7 +66,7 @@ def carry_out(
         record = _record(cell, outcome)
         runs.check_replaceable(folder, (dataset, method, seed))  # training may take days
         with whole.replacing(folder) as new:
-            _write(cell, outcome, record, new)
+            record = _write(cell, outcome, record, new)
         whole.discard(cell.work)  # last, and of earlier contents of the cell too
     return record
 
@@ -172,14 +172,14 @@ def _record(cell: Cell, outcome: Outcome) -> runs.RunRecord:
     )
 
 
-def _write(cell: Cell, outcome: Outcome, record: runs.RunRecord, folder: Path) -> None:
+def _write(cell: Cell, outcome: Outcome, record: runs.RunRecord, folder: Path) -> runs.RunRecord:
+    """Write a run's files, and its record last, which has their digests; return it."""
     sample_ids = cell.dataset.samples["sample_id"].iloc[cell.parts.report].tolist()
     y_true = cell.labels[cell.parts.report]
     frames = [predictions.frame(name, sample_ids, y_true, logits) for name, logits in outcome.logits.items()]
     empty = pd.DataFrame(columns=list(predictions.schema(cell.n_classes).columns))
     table = pd.concat(frames) if frames else empty
     predictions.write(table, folder / "predictions.csv", n_classes=cell.n_classes)
-    runs.write_record(record, folder / "run.json")
     for epoch, content in outcome.weights.items():
         file = runs.weights_of(folder, epoch)
         file.parent.mkdir(exist_ok=True)
@@ -189,6 +189,9 @@ def _write(cell: Cell, outcome: Outcome, record: runs.RunRecord, folder: Path) -
         for schema, rows in ((history, outcome.history), (sealed, outcome.sealed)):
             name = "history.csv" if schema is history else "sealed.csv"
             schema.write(schema.frame([{**key, **row} for row in rows]), folder / name)
+    record = runs.sealed(record, folder)
+    runs.write_record(record, folder / "run.json")
+    return record
 
 
 def _peak_memory_mb() -> float:

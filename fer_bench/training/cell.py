@@ -313,6 +313,9 @@ def record_of(cell: Cell, folder: Path) -> runs.RunRecord:
         FerBenchError: If there is none, or it is of something else.
     """
     record = runs.read_record(folder / "run.json")
+    kept = {runs.weights_of(folder, epoch) for epoch in record.selected.values()}  # who loads them says what is missing
+    here = sorted(path.relative_to(folder).as_posix() for path in kept if path.exists())
+    runs.check_unchanged(folder / "run.json", *here)
     now = cell.digests()
     pairs: dict[str, tuple[object, object]] = {
         "method": (record.method_file or record.method, cell.method_file),

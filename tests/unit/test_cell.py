@@ -569,6 +569,7 @@ def kept(prepared_folder):
     plain = carry_out(params.read(), dataset="synthetic", method="majority_class", seed=0)
     fields = {name: getattr(plain, name) for name in plain.__struct_fields__} | {
         "method": "conv_cut", "method_file": "conv_cut", "recipe": cell.recipe_name, "weights": cell.weights_name,
+        "wrote": {}, "seal": None,
     }  # fmt: skip
 
     def write(change):

@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,7 +28,7 @@ from fer_bench.params import Score
 from fer_bench.report import blocks, explained
 from fer_bench.report.grid import Grid, Shown
 from fer_bench.stats import purity as stats_purity
-from fer_bench.tables import features, gate
+from fer_bench.tables import features, gate, runs
 from fer_bench.training import cell as cells
 from fer_bench.training.carry_out import carry_out
 
@@ -382,7 +383,8 @@ def test_a_method_without_weights_or_features_is_skipped_with_a_reason(grid):
 
 def test_a_run_that_diverged_is_skipped_with_a_reason(grid):
     path = grid.cell("synthetic", "conv_cut", 0) / "run.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "failed", "error": "diverged"}))
+    failed = msgspec.structs.replace(runs.read_record(path), status="failed", error="diverged")
+    runs.write_record(runs.sealed(failed, path.parent), path)
     assert fer_bench("conv_cut", "--dataset", "synthetic").exit_code == 0
     assert "no weights" in features.read_record(base(grid).with_suffix(".json")).why
 

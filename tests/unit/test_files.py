@@ -109,6 +109,7 @@ def made(grid, prepared_folder):
     data = {name: getattr(plain, name) for name in plain.__struct_fields__} | {
         "method": "conv_cut", "method_file": "poster", "recipe": "toy", "settings": made_of.settings,
         "weights": made_of.weights_name, "weights_digest": made_of.weights_digest, "files": made_of.files,
+        "wrote": {}, "seal": None,
     }  # fmt: skip
     return made_of, runs.RunRecord(**data), prepared_folder / "run"
 
