@@ -2,7 +2,7 @@
 
 Every verb looks before it reads: each file must be as the verb that wrote it left it, and that verb must have read what
 is there now, with the parameters that the grid has now. ``docs/decisions/digests-of-results.md`` says what this can and
-cannot prove. A run's digests stand in its own ``run.json`` (:func:`fer_bench.tables.runs.sealed`).
+cannot prove. A run's digests stand in its own ``run.json`` (:func:`fer_bench.tables.runs.write_sealed`).
 """
 
 import hashlib

@@ -140,12 +140,14 @@ def write_record(record: RunRecord, path: Path) -> None:
     whole.write(path, msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
 
 
-def sealed(record: RunRecord, folder: Path) -> RunRecord:
-    """Return a record with the digests of the run's files, which are written, and of itself."""
+def write_sealed(record: RunRecord, folder: Path) -> RunRecord:
+    """Write ``run.json`` after all other files of a run, with their digests and its own; return it as written."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / "run.json")
     wrote = {path.relative_to(folder).as_posix(): provenance.sha256_of_file(path) for path in files}
     record = msgspec.structs.replace(record, wrote=wrote, seal=None)
-    return msgspec.structs.replace(record, seal=_seal(msgspec.to_builtins(record)))
+    record = msgspec.structs.replace(record, seal=_seal(msgspec.to_builtins(record)))
+    write_record(record, folder / "run.json")
+    return record
 
 
 def check_unchanged(path: Path, *names: str) -> bool:

@@ -133,7 +133,7 @@ def _take_over(params: Params, cell: Cell, folder: Path) -> runs.RunRecord:
     record = runs.of_brought(record, {found.path.name: provenance.sha256_of_file(found.path)})
     with whole.replacing(folder) as new:
         predictions.write(table, new / "predictions.csv", n_classes=cell.n_classes)
-        runs.write_record(record, new / "run.json")
+        record = runs.write_sealed(record, new)
     whole.discard(cell.work)  # of a recipe that the entry had before
     return record
 
@@ -189,9 +189,7 @@ def _write(cell: Cell, outcome: Outcome, record: runs.RunRecord, folder: Path) -
         for schema, rows in ((history, outcome.history), (sealed, outcome.sealed)):
             name = "history.csv" if schema is history else "sealed.csv"
             schema.write(schema.frame([{**key, **row} for row in rows]), folder / name)
-    record = runs.sealed(record, folder)
-    runs.write_record(record, folder / "run.json")
-    return record
+    return runs.write_sealed(record, folder)
 
 
 def _peak_memory_mb() -> float:

@@ -11,7 +11,7 @@ import pytest
 from fer_bench import params
 from fer_bench.stats import scoring
 from fer_bench.tables import history, predictions
-from fer_bench.tables.runs import RunRecord, read_record, sealed, write_record
+from fer_bench.tables.runs import RunRecord, read_record, write_record, write_sealed
 
 SELECTIONS = ("last", "best_on_val", "best_on_test")
 SHARES = np.array([0.22, 0.39, 0.11, 0.15, 0.05, 0.05, 0.03])
@@ -86,7 +86,7 @@ class FakeRuns:
     def seal(self):
         """Let every record have the digests that `fer-bench run` leaves; those of older versions have none."""
         for path in self.folder.glob("results/tiny/runs/*/*/*/run.json"):
-            write_record(sealed(read_record(path), path.parent), path)
+            write_sealed(read_record(path), path.parent)
 
     def edit_predictions(self, method, seed, edit):
         """Change a cell's predictions as text, so that the file's own checks do not stand in the way."""

@@ -151,7 +151,7 @@ def test_weights_changed_by_hand_are_named(grid):
     weights = runs.weights_of(path.parent, 1)
     weights.parent.mkdir()
     weights.write_bytes(b"weights")
-    runs.write_record(runs.sealed(runs.read_record(path), path.parent), path)
+    runs.write_sealed(runs.read_record(path), path.parent)
     assert runs.check_unchanged(path, "weights/epoch_0001.pth")
     weights.write_bytes(b"others")
     with pytest.raises(FerBenchError, match=r"seed0/weights/epoch_0001\.pth is not as the run left it"):
@@ -160,7 +160,7 @@ def test_weights_changed_by_hand_are_named(grid):
 
 def test_a_run_carried_out_again_makes_its_tables_stale(finished):
     path = finished / "runs/synthetic/lbp_svm/seed0/run.json"
-    runs.write_record(runs.sealed(msgspec.structs.replace(runs.read_record(path), train_s=9.0), path.parent), path)
+    runs.write_sealed(msgspec.structs.replace(runs.read_record(path), train_s=9.0), path.parent)
     with pytest.raises(FerBenchError, match=r"from another .*lbp_svm/seed0/run\.json than is there now") as refused:
         call("compare")
     assert refused.value.fix == "make them anew: fer-bench score"

@@ -358,7 +358,7 @@ def test_a_method_fitted_in_one_go_leaves_a_table_without_orders(grid):
 def test_a_seed_whose_training_diverged_is_left_out_and_named(grid):
     file = grid.cell("synthetic", "conv_cut", 0) / "run.json"
     failed = {"status": "failed", "error": "diverged: loss", "selected": {}}
-    runs.write_record(runs.sealed(msgspec.structs.replace(runs.read_record(file), **failed), file.parent), file)
+    runs.write_sealed(msgspec.structs.replace(runs.read_record(file), **failed), file.parent)
     finding = asking.of_method(grid, dataset="synthetic", method="conv_cut")
     assert (finding.status, finding.without) == ("none", "training diverged for seed 0: no weights")
     assert "the run failed" in fer_bench(RUN).exception.problem
@@ -514,7 +514,7 @@ def test_weights_of_another_model_are_refused(grid):
         torch.save({"state_dict": {"model.other": torch.ones(1)}, "phase": 0}, file)
     assert "epoch_0001.pth is not as the run left it" in refused()
     file = cell / "run.json"  # or their digests fit, and they do not
-    runs.write_record(runs.sealed(runs.read_record(file), cell), file)
+    runs.write_sealed(runs.read_record(file), cell)
     assert "not weights of this model" in refused()
 
 

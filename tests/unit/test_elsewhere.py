@@ -106,6 +106,7 @@ def test_a_run_of_them_is_a_table_as_any_with_a_record_that_claims_nothing(score
     folder = scored.cell("synthetic", "mine", 1)
     assert sorted(file.name for file in folder.iterdir()) == ["predictions.csv", "run.json"]
     record = runs.read_record(folder / "run.json")
+    assert runs.check_unchanged(folder / "run.json", "predictions.csv")
     assert (record.recipe, record.weights, record.device, record.n_train, record.commit) == (
         "brought", "unknown", "unknown", 0, None
     )  # fmt: skip
@@ -189,6 +190,7 @@ def test_labels_alone_are_not_taken_for_a_run_that_lost_its_logits(brought):
     file = grid.cell("synthetic", "majority_class", 0) / "predictions.csv"
     table = pd.read_csv(file)
     table[["sample_id", "selection", "y_true", "y_pred"]].to_csv(file, index=False)
+    runs.write_sealed(runs.read_record(file.with_name("run.json")), file.parent)  # or its digest is another
     with pytest.raises(FerBenchError, match="missing logit_neutral"):
         scoring.score(grid)
 

@@ -384,7 +384,7 @@ def test_a_method_without_weights_or_features_is_skipped_with_a_reason(grid):
 def test_a_run_that_diverged_is_skipped_with_a_reason(grid):
     path = grid.cell("synthetic", "conv_cut", 0) / "run.json"
     failed = msgspec.structs.replace(runs.read_record(path), status="failed", error="diverged")
-    runs.write_record(runs.sealed(failed, path.parent), path)
+    runs.write_sealed(failed, path.parent)
     assert fer_bench("conv_cut", "--dataset", "synthetic").exit_code == 0
     assert "no weights" in features.read_record(base(grid).with_suffix(".json")).why
 
