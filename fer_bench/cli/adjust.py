@@ -1,7 +1,7 @@
 """``fer-bench adjust``: what the scores are without the test pictures that also stand in training."""
 
 from fer_bench import params as params_file
-from fer_bench.cli._common import AsJson, ParamsFile, say, show, tell, wrote
+from fer_bench.cli._common import AsJson, ParamsFile, paragraph, say, show, tell, wrote
 
 
 def adjust(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = False) -> None:
@@ -17,7 +17,7 @@ def adjust(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = False) 
       fer-bench adjust
       fer-bench adjust --params grids/ferplus_cpu.yaml
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from fer_bench import registry, whole
+    from fer_bench import card, registry, whole
     from fer_bench.stats import adjusting
     from fer_bench.tables import digests
     from fer_bench.tables.contamination import contamination
@@ -28,6 +28,8 @@ def adjust(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = False) 
     table = adjusting.adjust(grid, say=say)
     headline = registry.load("protocols", grid.run.protocol).headline
     show(table if as_json else adjusting.printable(table, headline=headline), as_json=as_json)
+    for sentence in [] if as_json else card.in_words(grid):
+        paragraph(sentence)
     with whole.together(grid.results, "adjust") as new:
         contamination.write(table, new / "contamination.csv")
         checked.write(new)

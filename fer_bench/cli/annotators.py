@@ -18,7 +18,7 @@ def annotators(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = Fal
       fer-bench annotators
       fer-bench annotators --params grids/ferplus_cpu.yaml
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from fer_bench import whole
+    from fer_bench import card, whole
     from fer_bench.stats import annotating
     from fer_bench.tables import digests
     from fer_bench.tables.annotators import annotators as schema
@@ -31,7 +31,7 @@ def annotators(*, params: ParamsFile = params_file.PARAMS, as_json: AsJson = Fal
         say(f"no data set of {grid.grid} has votes of annotators and a run that ended well: the table has no rows")
     if as_json or len(table):
         show(table if as_json else annotating.printable(table), as_json=as_json)
-    for sentence in [] if as_json else annotating.sentences(table):
+    for sentence in [] if as_json else [*annotating.sentences(table), *card.in_words(grid)]:
         paragraph(sentence)
     with whole.together(grid.results, "annotators") as new:
         schema.write(table, new / "annotators.csv")

@@ -45,15 +45,18 @@ def _row(grid: Grid, row: "pd.Series[Any]") -> dict[str, str]:
         "metric": shown.title if shown else metric,
         "A": grid.title(str(row["method_a"])),
         "B": grid.title(str(row["method_b"])),
-        "A − B": words.points_with_interval(difference, low, high)
-        if share
-        else f"{difference:+.3f} [{low:+.3f}, {high:+.3f}]".replace("-", words.MINUS),
+        "A − B": words.points_with_interval(difference, low, high) if share else _plain(difference, low, high),
         "p (Holm)": words.p_value(row["p_holm"]),
         "A is": str(row["verdict"]),
         "detectable": words.NONE if pd.isna(row["detectable"]) else _size(float(row["detectable"]), share=share),
         "one right": words.NONE if pd.isna(row["disagreement"]) else words.percent(float(row["disagreement"])),
         "seeds": str(row["n_seeds"]),
     }
+
+
+def _plain(difference: float, low: float, high: float) -> str:
+    """Print a difference of what is no share, for example of log-loss: not in points, which are hundredths."""
+    return f"{difference:+.3f} [{low:+.3f}, {high:+.3f}]".replace("-", words.MINUS)
 
 
 def _size(difference: float, *, share: bool) -> str:

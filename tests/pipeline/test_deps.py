@@ -34,7 +34,10 @@ EXCEPTED = {
 # Of a stage, what it prints from and writes nothing of. Rewording a card may not retrain a grid either.
 PRINTS = {
     "run": {"fer_bench/card.py"},  # whether a file of weights is the one on record
-    "compare": {"fer_bench/card.py"},  # which entries are approximations
+    # which entries are approximations
+    "annotators": {"fer_bench/card.py"},
+    "adjust": {"fer_bench/card.py"},
+    "compare": {"fer_bench/card.py"},
 }
 # Likewise functions of a verb's own file: the scores that they print are written by `ladder` and `report`.
 PRINTING = {"batch": frozenset({"_scored"}), "explain": frozenset({"_said"})}

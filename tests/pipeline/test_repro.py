@@ -290,3 +290,27 @@ def test_two_processes_train_one_run(done, tmp_path):
     assert record["settings"]["processes"] == 2
     lines = [len((folder / "predictions.csv").read_text().splitlines()) for folder in (cell, alone)]
     assert lines[0] == lines[1] == 1 + 3 * 60
+
+
+def test_brought_predictions_are_checked_before_a_run_and_read_again_when_they_change(tmp_path):
+    folder = project(tmp_path, (ROOT / "grids" / "brought_demo.yaml").read_text())
+    file = folder / "predictions" / "example" / "seed1.csv"
+    whole = file.read_text()
+    file.write_text(whole.rpartition("\ntest/")[0] + "\n")
+    failed = subprocess.run(
+        ["dvc", "repro", "run"], cwd=folder, env={**ENVIRONMENT, "PYTHONPATH": str(folder)}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert failed.returncode != 0
+    assert "predictions/example/seed1.csv: 59 of 60 samples of synthetic test" in failed.stderr.replace("\n", " ")
+    assert not (folder / "results" / "brought_demo" / "runs").exists()
+    file.write_text(whole)
+    call(folder, "dvc", "repro", "run")
+    assert would_train(folder) == set()
+    brought = {f"run@synthetic-theirs-{seed}" for seed in (0, 1, 2)}
+    reader = folder / "fer_bench" / "tables" / "_labels.py"
+    for path, old, new in ((file, ",0.", ",00."), (reader, '"""', '""" ')):
+        before = path.read_text()
+        path.write_text(before.replace(old, new, 1))
+        assert would_train(folder) == brought
+        path.write_text(before)

@@ -14,8 +14,8 @@ from fer_bench.cli.main import app
 from fer_bench.errors import FerBenchError
 from fer_bench.explain import asked
 from fer_bench.expressions import EXPRESSIONS
+from fer_bench.report import compared, ladder, main_table, methods_text, summary
 from fer_bench.report import grid as report_grid
-from fer_bench.report import ladder, main_table, methods_text, summary
 from fer_bench.stats import comparing, judging, laddering, scoring, signature
 from fer_bench.tables import predicted, predictions, runs
 from fer_bench.tables.comparisons import comparisons
@@ -154,8 +154,14 @@ def test_probabilities_are_compared_too_and_labels_alone_only_where_no_metric_ne
     row = found.scores.query("method == 'mine' and seed == 0 and metric == 'log_loss'")
     assert row["value"].item() == pytest.approx(-np.log(p).mean())
     assert set(found.calibration["method"]) == {"majority_class", "mine"}
-    table = comparing.compare_grid(grid, metrics=["log_loss"], baseline=None, dataset=None, say=lambda _: None)
-    assert (table["method_a"].item(), table["method_b"].item()) == ("majority_class", "mine")
+    table, _ = comparing.compare_and_rank(grid, metrics=None, baseline=None, dataset=None, say=lambda _: None)
+    comparisons.write(table, grid.results / "comparisons.csv")
+    verdicts.write(judging.judge(grid), grid.results / "verdicts.csv")
+    row = table.set_index("metric").loc["log_loss"]
+    assert (row["method_a"], row["method_b"]) == ("majority_class", "mine")
+    shown = compared.comparisons(report_grid.read(grid)).cells.set_index("metric")["A − B"]
+    assert "points" in shown["Accuracy"]
+    assert shown["Log loss"].startswith(f"{row['difference']:+.3f} [".replace("-", "−"))
     for seed in (0, 1):
         bring(seed, labels_alone)
     carried_out(grid)
@@ -362,7 +368,10 @@ def test_every_table_and_the_report_mark_them(scored):
     assert "140 samples train" in said
     assert "mine (brought) has the highest accuracy" in str(summary.section(grid))
     assert "2 seeds, selection unknown, 95 % interval" in str(summary.section(grid))
-    assert "mine was brought: predictions that were made elsewhere" in run("compare").stdout.replace("\n", " ")
+    run("data", "audit", "synthetic")
+    for verb in ("compare", "adjust", "annotators"):
+        printed = " ".join(run(verb).stdout.split())
+        assert "mine was brought: predictions that were made elsewhere" in printed
 
 
 @pytest.mark.parametrize(
