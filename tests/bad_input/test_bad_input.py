@@ -107,6 +107,12 @@ def results(folder):
     return own
 
 
+def older_results(folder):
+    own = results(folder)
+    shutil.rmtree(own / "digests")
+    return own
+
+
 def package(folder):
     shutil.copytree(ROOT / "baselines", folder / "baselines", ignore=shutil.ignore_patterns("__pycache__"))
     return folder
@@ -133,6 +139,7 @@ PLACES = {  # a fixture to start from, and what is added
     "prepared": ("prepared_folder", lambda folder: folder),
     "files": ("tmp_path", files),
     "results": ("tmp_path", results),
+    "older_results": ("tmp_path", older_results),
     "package": ("tmp_path", package),
     "pictures": ("grid_folder", pictures),
 }
