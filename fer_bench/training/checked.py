@@ -91,6 +91,7 @@ def entry_problem(params: Params, name: str, n_classes: list[int]) -> FerBenchEr
 
 def _read_brought(params: Params, name: str) -> None:
     """Read every file of predictions that were brought; onto the samples of data sets that are prepared."""
+    brought_in.sources(params, name)  # all are there, before one is read
     protocol: Protocol = registry.load("protocols", params.run.protocol)
     for dataset in params.prepare:
         prepared = _store.open_prepared(dataset, pixels=False) if Path("data", dataset).is_dir() else None
