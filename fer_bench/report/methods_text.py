@@ -69,12 +69,13 @@ def _parts(grid: Grid) -> str:
         if len(rows):
             own = grid.own[grid.own["dataset"] == dataset]
             one = (own if len(own) else rows).iloc[0]
-            parts = f"{words.count(one['n_train'])} samples train, {words.count(one['n_select'])} select and "
+            trained = f"{words.count(one['n_train'])} samples train, {words.count(one['n_select'])} select and "
+            reported = f"{words.count(one['n_report'])} {'' if len(own) else 'samples '}are reported"
             rules = words.listed(sorted({words.text(rule) for rule in rows["label_rule"]}))
             of_rule = f"in {grid.n_classes(dataset)} expressions with labels by the rule {rules}"
-            said.append(f"On {dataset} {parts * bool(len(own))}{words.count(one['n_report'])} are reported, {of_rule}.")
-    weights = words.listed(sorted(set(grid.own["weights"])))
-    return " ".join([*said, *[f"Initial weights: {weights}."] * bool(weights)])
+            said.append(f"On {dataset} {trained * bool(len(own))}{reported}, {of_rule}.")
+    weights = sorted(set(grid.own["weights"]))
+    return " ".join([*said, *[f"Initial weights: {words.listed(weights)}."] * bool(weights)])
 
 
 def _reported(grid: Grid) -> str:

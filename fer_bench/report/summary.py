@@ -28,11 +28,12 @@ def signature(grid: Grid) -> str:
     share = "" if run.train_share == 1 else f"; {words.percent(run.train_share)} of the training part"
     commits = sorted({words.text(commit)[:7] for commit in grid.runs["commit"].dropna()})
     dirty = " with uncommitted changes" if grid.runs["dirty"].any() else ""
+    trained = f"trained at commit {words.listed(commits)}{dirty}" if len(grid.own) else "nothing was trained"
     return (
         f"Grid {grid.params.grid}: {words.counted(len(grid.datasets), 'data set')}, "
         f"{words.counted(len(grid.params.methods), 'method')}, seeds {words.listed(list(map(str, run.seeds)))}; "
         f"protocol {run.protocol}{share}; headline selection {words.selection(grid.headline)}; "
-        f"trained at commit {words.listed(commits)}{dirty}."
+        f"{trained}."
     )
 
 

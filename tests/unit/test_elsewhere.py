@@ -14,9 +14,9 @@ from fer_bench.cli.main import app
 from fer_bench.errors import FerBenchError
 from fer_bench.explain import asked
 from fer_bench.expressions import EXPRESSIONS
-from fer_bench.report import compared, ladder, main_table, methods_text, summary
+from fer_bench.report import compared, environment, ladder, main_table, methods_text, summary
 from fer_bench.report import grid as report_grid
-from fer_bench.stats import comparing, judging, laddering, scoring, signature
+from fer_bench.stats import committed, comparing, judging, laddering, scoring, signature
 from fer_bench.tables import predicted, predictions, runs
 from fer_bench.tables.comparisons import comparisons
 from fer_bench.tables.verdicts import verdicts
@@ -140,6 +140,13 @@ def test_no_number_of_them_claims_the_protocol_or_its_selection(scored):
     assert (told.protocol, told.selection) == ("?", "?")
 
 
+def test_beside_results_that_hold_them_their_selection_is_not_known_whichever_is_asked(scored):
+    for method, selection, told in (("mine", "last", "?"), ("majority_class", "last", "last")):
+        found = committed.read("results/tiny", dataset=None, selection=selection)
+        signed = found.runs[Path(f"results/tiny/{method}/seed0")].signature
+        assert (signed.selection, signed.protocol) == (told, "?" if told == "?" else "honest")
+
+
 def labels_alone(table):
     pred = table.filter(regex="^p_").idxmax(axis=1).str.removeprefix("p_")
     return table[["image"]].assign(pred=pred)
@@ -188,7 +195,18 @@ def test_of_equal_scores_the_label_that_the_file_names_is_the_answer(brought):
 
 def test_a_grid_of_brought_predictions_alone_is_scored_by_the_data_set(brought):
     grid = carried_out(edited(("  majority_class: {recipe: toy}\n", "")))
-    assert set(scoring.score(grid).scores["method"]) == {"mine"}
+    found = scoring.score(grid)
+    assert set(found.scores["method"]) == {"mine"}
+    scoring.write(found, grid.results)
+    table, _ = comparing.compare_and_rank(grid, metrics=None, baseline=None, dataset=None, say=lambda _: None)
+    comparisons.write(table, grid.results / "comparisons.csv")
+    verdicts.write(judging.judge(grid), grid.results / "verdicts.csv")
+    held = report_grid.read(grid)
+    assert methods_text.paragraph(held).startswith("Nothing was trained. Predictions of mine")
+    assert "On synthetic 60 samples are reported, in 7 expressions" in methods_text.paragraph(held)
+    assert "Initial weights" not in methods_text.paragraph(held)
+    assert "; nothing was trained." in summary.signature(held)
+    assert environment.environment(held).cells.empty
 
 
 def test_labels_alone_are_not_taken_for_a_run_that_lost_its_logits(brought):
