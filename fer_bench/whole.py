@@ -154,7 +154,7 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None:
+        if error.errno is not None and error.filename is None:  # one of the system, not of a library
             error.filename = str(path)
         raise
 

@@ -183,6 +183,7 @@ def grid():
         runs=pd.DataFrame({"dataset": "set0", "method": list("abcd"), "weights": "none"}),
         metrics={"accuracy": Shown(title="Accuracy")},
         title=str.upper,
+        selections=lambda table: sorted(set(table["selection"])),  # none is brought
         params=SimpleNamespace(report=SimpleNamespace(scale="For tests.")),
     )
 
