@@ -1,6 +1,9 @@
 """``fer-bench list``: what there is, by looking at files; nothing is imported that computes."""
 
 import json
+import re
+from itertools import takewhile
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -62,7 +65,8 @@ def _row(kind: str, name: str) -> dict[str, str]:
     if kind == "grids":
         from fer_bench.provenance import ROOT
 
-        return {"grid": name, "use it": f"cp grids/{name}.yaml params.yaml", "about": _first_comment(ROOT, name)}
+        file = f"grids/{name}.yaml"
+        return {"grid": name, "use it": f"cp {file} params.yaml", "about": _first_sentence(ROOT / file)}
     return {kind.removesuffix("s"): name, "about": _summary(kind, name)}
 
 
@@ -127,11 +131,11 @@ def _in_print(row: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in shown.items() if name not in {"venue", "in part", "note"}}
 
 
-def _first_comment(root: "object", name: str) -> str:
-    from pathlib import Path
-
-    first = (Path(str(root)) / "grids" / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
-    return first.removeprefix("#").strip()
+def _first_sentence(grid: Path) -> str:
+    """Return the first sentence of the comment that a grid's file begins with."""
+    lines = grid.read_text(encoding="utf-8").splitlines()
+    comment = " ".join(line.removeprefix("#").strip() for line in takewhile(lambda line: line.startswith("#"), lines))
+    return re.split(r"(?<=\.) (?=[A-Z])", comment)[0]
 
 
 def _summary(kind: str, name: str) -> str:

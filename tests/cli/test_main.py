@@ -116,6 +116,12 @@ def test_a_listing_names_everything_of_its_kind(kind):
         assert set(registry.names(kind)) <= names
 
 
+def test_a_grid_is_listed_with_its_first_sentence_whole():
+    rows = json.loads(runner.invoke(app, ["list", "grids", "--json"]).stdout)
+    assert not [row["grid"] for row in rows if not row["about"].endswith(".")]
+    assert {row["grid"]: row["about"] for row in rows}["paper"].endswith("or released code; for a GPU.")
+
+
 def test_an_approximation_is_listed_as_one():
     rows = json.loads(runner.invoke(app, ["list", "methods", "--json"]).stdout)
     assert {row["method"] for row in rows if row["code"] == "approximation"} == {"clef", "vtff"}
