@@ -4,6 +4,7 @@ DVC hands ``params.yaml`` to ruamel.yaml, so we do too; a reader of YAML 1.1 tak
 ``yes`` for true.
 """
 
+import io
 import re
 from typing import Any
 
@@ -44,6 +45,15 @@ def load(text: str, *, where: str) -> object:
         raise FerBenchError(f"{where}: not valid YAML: {said}", fix="save it as UTF-8 text") from None
     except RecursionError:
         raise FerBenchError(f"{where}: not valid YAML: nested too deep", fix="mend its brackets") from None
+
+
+def dump(data: object, *, width: int) -> str:
+    """Write plain data as YAML, innermost lists and mappings on one line, keys in their order."""
+    writer: Any = YAML(typ="safe", pure=True)
+    writer.default_flow_style, writer.width, writer.sort_base_mapping_type_on_output = None, width, False
+    text = io.StringIO()
+    writer.dump(data, text)
+    return text.getvalue()
 
 
 class _RefusedError(MarkedYAMLError):

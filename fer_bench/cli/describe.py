@@ -99,8 +99,7 @@ def _print_recipes(name: str) -> None:
 
 
 def _print_recipe(name: str, recipe_name: str) -> None:
-    import yaml
-
+    from fer_bench import yaml12
     from fer_bench.training import cell
 
     method = registry.load("methods", name)
@@ -117,4 +116,4 @@ def _print_recipe(name: str, recipe_name: str) -> None:
         "options": cell.plain(recipe.options),
         "training": cell.plain(recipe.training),
     }
-    print(yaml.safe_dump(settings, sort_keys=False, default_flow_style=None, width=width()), end="")
+    print(yaml12.dump(settings, width=width()), end="")

@@ -12,7 +12,6 @@ import sys
 
 import pytest
 import typer
-import yaml
 from typer.testing import CliRunner
 
 from fer_bench import registry, yaml12
@@ -179,7 +178,7 @@ def test_a_recipe_is_described_in_full_and_without_python():
     recipe = registry.load("methods", "conv_cut").recipes["code"]
     assert done.stdout.count("departs: ") == len(recipe.departures)
     _, settings = re.split(r"^(?=weights: )", done.stdout, maxsplit=1, flags=re.MULTILINE)
-    read = yaml.safe_load(settings)
+    read = yaml12.load(settings, where="what is printed")
     assert read["weights"] == recipe.weights
     assert read["training"]["phases"][0]["schedule"] == {
         "type": "Plateau", **dataclasses.asdict(recipe.training.phases[0].schedule)
