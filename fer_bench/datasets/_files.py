@@ -31,6 +31,13 @@ _ANEW = "get the file anew from where it is given out, and compare its size with
 
 Read: TypeAlias = Callable[[str], bytes]
 
+_NO_ZIP = (
+    zipfile.BadZipFile,
+    OSError,
+    ValueError,
+    NotImplementedError,  # zipfile raises it for a compression, or a version of the format, that it does not know
+)
+
 
 class Files(Protocol):
     """Files under names, and a way to read them."""
@@ -105,7 +112,7 @@ class Archive:
                 _hold_to_size(entry.file_size)  # zipfile reads no further than the size that the entry states
                 try:
                     return opened.read(entry)
-                except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, ValueError) as error:
+                except (*_NO_ZIP, zlib.error, EOFError) as error:
                     raise Refused(f"unreadable in the zip: {str(error) or 'cut off'}", fix=_ANEW) from None
 
             yield read
@@ -169,7 +176,7 @@ def archive(path: Path) -> Archive:
     try:
         with zipfile.ZipFile(path) as opened:
             infos = [info for info in opened.infolist() if not info.filename.endswith(("/", "\\"))]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except _NO_ZIP as error:
         raise FerBenchError(f"{path}: not a whole zip: {error}", fix=_ANEW) from None
     _refuse(path, (info.filename for info in infos if _leaves(info)), "would leave the folder", _ANEW)
     _refuse(

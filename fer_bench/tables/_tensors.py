@@ -58,7 +58,8 @@ def read(path: Path) -> object:
 
 _BROKEN = (
     KeyError, ValueError, TypeError, IndexError, AttributeError, EOFError, OSError, MemoryError, OverflowError,
-    RecursionError, UnicodeDecodeError, NotImplementedError, zlib.error,
+    RecursionError, UnicodeDecodeError, zlib.error,
+    NotImplementedError,  # zipfile raises it for a compression, or a version of the format, that it does not know
 )  # fmt: skip
 
 
