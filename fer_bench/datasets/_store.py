@@ -182,9 +182,14 @@ def open_prepared(name: str, folder: Path = Path("data"), *, pixels: bool = True
     return Prepared(name=name, samples=table, images=images, info=info)
 
 
-def _check_pixels(place: Path, images: np.ndarray, table: pd.DataFrame, remake: str) -> None:
-    found = zip(images, table["digest"], strict=True)
-    changed = [row for row, (image, digest) in enumerate(found) if samples_table.digest(image) != digest]
+def _check_pixels(place: Path, images: np.memmap, table: pd.DataFrame, remake: str) -> None:
+    size, changed = int(np.prod(images.shape[1:])), []
+    with (place / "images.npy").open("rb") as file:  # not through the memory map, whose pages would stay in memory
+        file.seek(images.offset)
+        for row, digest in enumerate(table["digest"]):
+            image = np.frombuffer(file.read(size), dtype=np.uint8).reshape(images.shape[1:])
+            if samples_table.digest(image) != digest:
+                changed.append(row)
     if changed:
         first = table["sample_id"].iloc[changed[0]]
         said = f"{len(changed)} pictures are not those that were prepared, first {first}"

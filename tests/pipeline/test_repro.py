@@ -68,10 +68,15 @@ def done(tmp_path_factory, written_out_text):
 
 @pytest.fixture
 def restored(done):
-    """The finished project; what a test changes in it is put back."""
-    kept = {path: path.read_bytes() for path in done.rglob("*") if path.is_file() and path.suffix in {".py", ".yaml"}}
+    """The finished project; what a test changes in it is put back, and what DVC knows of it."""
+
+    def held():
+        paths = [path for path in done.rglob("*") if path.is_file()]
+        return [path for path in paths if path.suffix in {".py", ".yaml", ".lock"} or path.parent.name == "sources"]
+
+    kept = {path: path.read_bytes() for path in held()}
     yield done
-    for path in done.rglob("*.py"):
+    for path in held():
         if path not in kept:
             path.unlink()
     for path, content in kept.items():
@@ -245,7 +250,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bytes(done, tmp_path):
     command = ["fer-bench", "run", "conv_cut", "--dataset", "synthetic", "--seed", "0"]
     started = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not list(folder.glob(".fer-bench/work/*/epoch_0002.pth")):
+    while not list(folder.glob(".fer-bench/work/**/epoch_0002.pth")):
         assert started.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -258,7 +263,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bytes(done, tmp_path):
     expected = done / "results" / "tiny" / "runs" / "synthetic" / "conv_cut" / "seed0"
     for name in ("predictions.csv", "sealed.csv"):
         assert (cell / name).read_bytes() == (expected / name).read_bytes()
-    assert not list(folder.glob(".fer-bench/work/*"))
+    assert not [path for path in folder.glob(".fer-bench/work/**/*") if path.is_file()]
 
 
 def test_running_scoring_and_comparing_need_no_dvc(done, tmp_path):
