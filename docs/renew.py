@@ -5,6 +5,7 @@ is, and what each column says, as the tables' schemas have it. ``docs/report.sch
 ``docs/bad-input.md`` the bad inputs that a test tries.
 """
 
+import inspect
 import itertools
 import re
 from collections.abc import Sequence
@@ -247,8 +248,8 @@ def _empty(column: Column) -> str:
 
 def attributes(record: type) -> list[tuple[str, str]]:
     """Return a class's attributes and what its docstring says of each."""
-    _, _, listed = (record.__doc__ or "").partition("Attributes:\n")
-    found = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", listed, re.MULTILINE)
+    _, _, listed = (inspect.getdoc(record) or "").partition("Attributes:\n")  # Python 3.13 sets docstrings in by less
+    found = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", listed, re.MULTILINE)
     return [(name, " ".join(about.replace("``", "`").split()).rstrip(".")) for name, about in found]
 
 

@@ -4,6 +4,7 @@
 printed cells, alternative texts. Equal reports give equal bytes.
 """
 
+import inspect
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -120,6 +121,10 @@ def render(grid: Grid, sections: tuple[Section, ...]) -> bytes:
 def schema() -> bytes:
     """Return the JSON schema of the file; it says of every column what it holds."""
     form = msgspec.json.schema(Report)
+    for described in (form["$defs"], *(one.get("properties", {}) for one in form["$defs"].values())):
+        for one in described.values():
+            if "description" in one:  # a docstring, which Python 3.13 sets in by less
+                one["description"] = inspect.cleandoc(one["description"])
     form["$defs"]["Report"]["properties"]["tables"]["properties"] = {name: _rows(one) for name, one in SCHEMAS.items()}
     return msgspec.json.format(msgspec.json.encode(form), indent=1) + b"\n"
 

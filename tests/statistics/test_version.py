@@ -66,6 +66,9 @@ NUMBERS = {
         "one more run, False, mean_recall": [79.6876, 86.5602],
     }
 }
+NUMPY = "2.4"
+"""They are drawn by this NumPy: another one may draw otherwise from the same seed (NEP 19)."""
+
 METRICS = {"accuracy": accuracy.metric, "macro_f1": macro_f1.metric, "mean_recall": mean_recall.metric}
 
 
@@ -107,6 +110,7 @@ def computed():
     return {name: [round(100 * float(value), 4) for value in values] for name, values in found.items()}
 
 
+@pytest.mark.skipif(not np.__version__.startswith(f"{NUMPY}."), reason=f"the numbers are drawn by NumPy {NUMPY}")
 def test_the_numbers_are_those_of_the_version():
     assert __version__ in NUMBERS, "a version has its numbers here"
     for name, values in computed().items():
